@@ -1,0 +1,121 @@
+package dbtest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// PostgresVar is the environment variable with the URL of a PostgreSQL server
+// for tests.
+const PostgresVar = "REPRISE_TEST_POSTGRES"
+
+// Durability is whether a server keeps its promise over a power cut.
+type Durability bool
+
+// Throwaway is quick and for tests; Durable has the server's own defaults and
+// is for measurements.
+const (
+	Throwaway Durability = false
+	Durable   Durability = true
+)
+
+// Postgres makes an empty database for one test and answers its URL.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	server, err := sharedPostgres()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	if err := execSQL(server, "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("making a database: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := execSQL(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Errorf("removing the database: %v", err)
+		}
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatalf("%s: %v", PostgresVar, err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// sharedPostgres is the URL of the one server of this process.
+var sharedPostgres = sync.OnceValues(func() (string, error) {
+	if server := os.Getenv(PostgresVar); server != "" {
+		return server, nil
+	}
+	s, err := StartPostgres(Throwaway)
+	if err != nil {
+		return "", err
+	}
+	return s.URL, nil
+})
+
+// StartPostgres starts a PostgreSQL server of its own, for tests that stop it
+// and for measurements.
+func StartPostgres(d Durability) (*Server, error) {
+	const debian = "/usr/lib/postgresql/*/bin"
+	initdb, err := program("initdb", "PostgreSQL", debian)
+	if err != nil {
+		return nil, err
+	}
+	postgres, err := program("postgres", "PostgreSQL", filepath.Dir(initdb), debian)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := tempDir("reprise-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, "data")
+	init := exec.Command(initdb, "--pgdata", data, "--username", "postgres", "--auth", "trust",
+		"--encoding", "UTF8", "--locale", "C", "--no-sync")
+	init.Dir, init.SysProcAttr = dir, unprivileged()
+	if out, err := init.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{
+		postgres, "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-c", "max_connections=300",
+	}
+	if d == Throwaway {
+		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+			"-c", "shared_buffers=64MB")
+	}
+	s, err := start(dir, "postgres://postgres@127.0.0.1:"+port+"/postgres?sslmode=disable", args...)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.await(func(context.Context) error { return execSQL(s.URL, "SELECT 1") })
+}
+
+func execSQL(server, sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, sql)
+	return err
+}
