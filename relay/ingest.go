@@ -24,12 +24,16 @@ const UnknownType = "unknown"
 const maxKey = 255 // bytes of an event type or an idempotency key
 
 // EventType is the type of the event that a request to src is, from the first
-// of these that gives one: the source's location, the header X-Event-Type,
-// then "type", "event_type" or "event" of a JSON body.
+// of these that gives one: the source's location, its preset, the header
+// X-Event-Type, then "type", "event_type" or "event" of a JSON body.
 func EventType(src Source, p *Payload) string {
 	r := reader{p: p}
 	if src.EventTypeLocation != "" {
 		if t := cleanType(r.at(src.EventTypeLocation)); t != "" {
+			return t
+		}
+	} else if preset := presetOf(&src); preset != nil {
+		if t := cleanType(preset.eventType(&r)); t != "" {
 			return t
 		}
 	}
@@ -114,14 +118,26 @@ func (r *reader) at(location string) string {
 
 // json is the value at a dotted path of plain names and array indexes.
 func (r *reader) json(path string) gjson.Result {
+	if !r.valid() {
+		return gjson.Result{}
+	}
+	return gjson.GetBytes(r.p.Body, plainPath(path))
+}
+
+// root is the whole body.
+func (r *reader) root() gjson.Result {
+	if !r.valid() {
+		return gjson.Result{}
+	}
+	return gjson.ParseBytes(r.p.Body)
+}
+
+func (r *reader) valid() bool {
 	if !r.checked {
 		r.checked = true
 		r.isJSON = shallow(r.p.Body) && gjson.ValidBytes(r.p.Body)
 	}
-	if !r.isJSON {
-		return gjson.Result{}
-	}
-	return gjson.GetBytes(r.p.Body, plainPath(path))
+	return r.isJSON
 }
 
 // plainPath takes from the characters of a path the meaning that gjson's query
