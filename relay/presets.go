@@ -18,8 +18,9 @@ type Preset struct {
 	Weak              bool   // the scheme does not protect the whole request, or not by a keyed hash
 	SignsURL          bool   // the source's public URL must be the one registered with the provider
 
-	verify scheme
-	typeOf func(*reader) string // for types that no location can give
+	verify   scheme
+	checkKey func(secret string) error // of secrets that have a form
+	typeOf   func(*reader) string      // for types that no location can give
 }
 
 // Presets are all providers that the product can verify, by title.
@@ -74,7 +75,7 @@ var presetIndex = func() map[string]*Preset {
 
 var presets = []Preset{
 	{
-		Name: "adyen", Title: "Adyen", verify: verifyAdyen,
+		Name: "adyen", Title: "Adyen", verify: verifyAdyen, checkKey: keyError(adyenKey),
 		EventTypeLocation: "request.body.notificationItems.0.NotificationRequestItem.eventCode",
 		IdempotencyKey:    "request.body.notificationItems.0.NotificationRequestItem.pspReference",
 		Note:              "Customer Area, Developers, Webhooks: generate the HMAC key (hexadecimal) of the webhook.",
@@ -92,7 +93,7 @@ var presets = []Preset{
 		Note:              "The endpoint's secret in Convoy, with advanced signatures and hexadecimal encoding.",
 	},
 	{
-		Name: "discord", Title: "Discord", verify: verifyDiscord,
+		Name: "discord", Title: "Discord", verify: verifyDiscord, checkKey: keyError(discordKey),
 		EventTypeLocation: "request.body.event.type",
 		Note:              "Developer Portal, your application, General Information: the public key.",
 	},
@@ -107,7 +108,7 @@ var presets = []Preset{
 		Note:              "Repository or organisation settings, Webhooks: the secret that you entered for the webhook.",
 	},
 	{
-		Name: "gitlab", Title: "GitLab", verify: verifyGitLab, Weak: true,
+		Name: "gitlab", Title: "GitLab", verify: verifyGitLab, checkKey: checkGitLabKey, Weak: true,
 		EventTypeLocation: "request.header.X-Gitlab-Event",
 		IdempotencyKey:    "request.header.X-Gitlab-Event-UUID",
 		Note:              "Settings, Webhooks: the secret token, or the signing token (whsec_…), which is the safer of the two.",
@@ -154,7 +155,7 @@ var presets = []Preset{
 		Note:              "Shown once when the webhook subscription is made.",
 	},
 	{
-		Name: "sendgrid", Title: "SendGrid", verify: verifySendGrid,
+		Name: "sendgrid", Title: "SendGrid", verify: verifySendGrid, checkKey: keyError(sendGridKey),
 		EventTypeLocation: "request.body.0.event",
 		IdempotencyKey:    "request.body.0.sg_event_id",
 		Note:              "Settings, Mail settings, Event webhook, Signature verification: the public key (base64).",
@@ -178,7 +179,7 @@ var presets = []Preset{
 		Note:              "Developer Console, your application, Webhooks, the subscription: its signature key.",
 	},
 	{
-		Name: "standard_webhooks", Title: "Standard Webhooks (Svix, Clerk, Resend and others)", verify: verifyStandard,
+		Name: "standard_webhooks", Title: "Standard Webhooks (Svix, Clerk, Resend and others)", verify: verifyStandard, checkKey: checkStandardKey,
 		EventTypeLocation: "request.body.type", typeOf: standardType,
 		IdempotencyKey: "request.header.webhook-id",
 		Note:           "The sender's signing secret (whsec_…), or its public key (whpk_…).",

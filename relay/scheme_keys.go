@@ -160,3 +160,27 @@ func sendGridKey(secret string) (*ecdsa.PublicKey, error) {
 	}
 	return key, nil
 }
+
+func keyError[K any](parse func(string) (K, error)) func(string) error {
+	return func(secret string) error {
+		_, err := parse(secret)
+		return err
+	}
+}
+
+func checkStandardKey(secret string) error {
+	if strings.HasPrefix(secret, publicKeyPrefix) {
+		_, err := standardPublicKey(secret)
+		return err
+	}
+	_, err := standardKey(secret)
+	return err
+}
+
+// checkGitLabKey takes any token, but not a broken signing token.
+func checkGitLabKey(secret string) error {
+	if strings.HasPrefix(secret, secretPrefix) {
+		return checkStandardKey(secret)
+	}
+	return nil
+}
