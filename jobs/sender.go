@@ -1,0 +1,287 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+const (
+	maxExcerpt     = 16 << 10 // of a response body
+	excerptTimeout = 2 * time.Second
+	defaultTimeout = 15 * time.Second
+	idleTimeout    = 20 * time.Second // of kept-alive connections
+	laneIdle       = 2 * time.Minute  // after which a project's transport goes
+)
+
+// SenderOptions configures a Sender.
+type SenderOptions struct {
+	Egress    relay.EgressPolicy
+	SelfAddrs []netip.AddrPort // where this gateway listens: deliveries there would loop
+	UserAgent string           // for events that brought none
+	RootCAs   *x509.CertPool   // nil: the system's
+	Now       func() time.Time // nil: time.Now
+}
+
+// Sender sends deliveries. Projects share no connection.
+type Sender struct {
+	opts SenderOptions
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	mu    sync.Mutex
+	lanes map[relay.ID]*lane
+	swept time.Time
+}
+
+// lane is what one project sends through.
+type lane struct {
+	transport *http.Transport
+	used      time.Time
+}
+
+// NewSender makes a Sender. Close it in the end.
+func NewSender(opts SenderOptions) *Sender {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Sender{
+		opts:  opts,
+		dial:  guardedDial(opts.Egress, opts.SelfAddrs, pureResolver()),
+		lanes: make(map[relay.ID]*lane),
+	}
+}
+
+// Close drops the idle connections. What is being sent goes on.
+func (s *Sender) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, l := range s.lanes {
+		l.transport.CloseIdleConnections()
+		delete(s.lanes, id)
+	}
+}
+
+// Request is one attempt to be made. Its body and headers are not changed, and
+// must not be changed by others until Send has returned.
+type Request struct {
+	DeliveryID    string // as sent: with their prefixes
+	EventID       string
+	ReplayRef     string // the replay job, or the delivery that is replayed
+	EventType     string
+	AttemptNumber int
+	ReceivedAt    time.Time
+	IsReplay      bool
+	ContentType   string // the event's; empty: none is sent
+	Body          []byte
+	Headers       relay.Headers // as the event came in
+	Forward       []string      // the source's list, see relay.ForwardHeaders
+	Endpoint      *relay.Endpoint
+	ProjectID     relay.ID
+}
+
+// Result is what came of one attempt.
+type Result struct {
+	relay.Result
+	RequestHeaders  relay.Headers // as sent, secrets masked
+	ResponseHeaders relay.Headers // sorted by name
+	ResponseBody    []byte        // the first 16 KiB at most, never decompressed
+	Truncated       bool          // there was, or may have been, more
+	StartedAt       time.Time
+	Duration        time.Duration
+}
+
+// Send makes one attempt: signed afresh, no redirect followed, no answer
+// trusted. It never fails otherwise than by its Result. If ctx ends first, the
+// outcome is OutcomeInterrupted, for the receiver may have got the request.
+func (s *Sender) Send(ctx context.Context, req Request) Result {
+	res := Result{StartedAt: s.opts.Now()}
+	s.attempt(ctx, &req, &res)
+	res.Duration = max(s.opts.Now().Sub(res.StartedAt), 0)
+	return res
+}
+
+func (s *Sender) attempt(ctx context.Context, req *Request, res *Result) {
+	u, problem := s.opts.Egress.CheckURL(req.Endpoint.URL)
+	if problem != "" {
+		res.Outcome, res.Err = relay.OutcomeBlocked, sentenceBlocked
+		return
+	}
+	header, err := s.header(req, res)
+	if err != nil {
+		res.Outcome, res.Err = explain(err, req, u.Hostname())
+		return
+	}
+	out := newRequest(u, header, req.Body)
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	deadline := newDeadline(timeoutOf(req.Endpoint), cancel)
+	defer deadline.stop()
+
+	resp, err := s.lane(req.ProjectID).RoundTrip(out.WithContext(ctx))
+	if err != nil {
+		switch {
+		case deadline.passed.Load():
+			err = errTimeout
+		case ctx.Err() != nil:
+			err = errInterrupted
+		}
+		res.Outcome, res.Err = explain(err, req, u.Hostname())
+		return
+	}
+	defer resp.Body.Close()
+
+	res.Status = resp.StatusCode
+	res.ResponseHeaders = responseHeaders(resp.Header)
+	res.RetryAfter = resp.Header.Get("Retry-After")
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// Its body is the bare connection: reading would hang past every
+		// timeout, so it is closed as it is (golang/go, net/http Response.Body).
+		res.Outcome, res.Err = relay.OutcomeProtocol, sentenceSwitching
+		return
+	}
+	res.Outcome = relay.Classify(resp.StatusCode)
+	res.Err = statusSentence(resp)
+	if resp.Body == http.NoBody {
+		return
+	}
+	deadline.shorten(excerptTimeout)
+	var broken error
+	res.ResponseBody, res.Truncated, broken = excerpt(resp)
+	if broken != nil && !deadline.passed.Load() && isReset(broken) {
+		res.Outcome, res.Err = relay.OutcomeReset, cutSentence(resp.StatusCode)
+	}
+}
+
+func newRequest(u *url.URL, header http.Header, body []byte) *http.Request {
+	r := &http.Request{
+		Method: http.MethodPost, URL: u, Host: u.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: http.NoBody, ContentLength: int64(len(body)),
+	}
+	if len(body) > 0 {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		// For a connection that turns out closed before a byte was written.
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	return r
+}
+
+func timeoutOf(e *relay.Endpoint) time.Duration {
+	if e.HTTPTimeout > 0 {
+		return e.HTTPTimeout
+	}
+	return defaultTimeout
+}
+
+// deadline cancels an attempt and remembers that it did.
+type deadline struct {
+	passed atomic.Bool
+	timer  *time.Timer
+	end    time.Time
+}
+
+func newDeadline(d time.Duration, cancel context.CancelFunc) *deadline {
+	l := &deadline{end: time.Now().Add(d)}
+	l.timer = time.AfterFunc(d, func() { l.passed.Store(true); cancel() })
+	return l
+}
+
+func (l *deadline) stop() { l.timer.Stop() }
+
+// shorten leaves the attempt d at most from now.
+func (l *deadline) shorten(d time.Duration) {
+	if l.timer.Stop() {
+		l.timer.Reset(min(d, time.Until(l.end)))
+	}
+}
+
+var excerptBuffers = sync.Pool{New: func() any { return new([maxExcerpt + 1]byte) }}
+
+// excerpt reads the beginning of a body. When the body is no longer than that
+// the connection stays usable; otherwise closing the body closes it.
+func excerpt(resp *http.Response) (body []byte, truncated bool, err error) {
+	if l := resp.ContentLength; l >= 0 && l <= maxExcerpt {
+		body = make([]byte, l)
+		n, err := io.ReadFull(resp.Body, body)
+		return body[:n], err != nil, err
+	}
+	buf := excerptBuffers.Get().(*[maxExcerpt + 1]byte)
+	defer excerptBuffers.Put(buf)
+	n := 0
+	for n < len(buf) && err == nil {
+		var more int
+		more, err = resp.Body.Read(buf[n:])
+		n += more
+	}
+	switch {
+	case n > maxExcerpt:
+		return bytes.Clone(buf[:maxExcerpt]), true, nil
+	case err == io.EOF:
+		return bytes.Clone(buf[:n]), false, nil
+	}
+	return bytes.Clone(buf[:n]), true, err
+}
+
+func responseHeaders(h http.Header) relay.Headers {
+	out := make(relay.Headers, 0, len(h))
+	for name, values := range h {
+		for _, v := range values {
+			out = append(out, relay.Header{Name: name, Value: v})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b relay.Header) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// lane finds or makes the transport of a project, and drops those that have
+// not been used for a while.
+func (s *Sender) lane(project relay.ID) *http.Transport {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[project]
+	if l == nil {
+		l = &lane{transport: s.newTransport()}
+		s.lanes[project] = l
+	}
+	l.used = now
+	if now.Sub(s.swept) > laneIdle {
+		s.swept = now
+		for id, old := range s.lanes {
+			if now.Sub(old.used) > laneIdle {
+				old.transport.CloseIdleConnections()
+				delete(s.lanes, id)
+			}
+		}
+	}
+	return l.transport
+}
+
+func (s *Sender) newTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:            s.dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.opts.RootCAs},
+		TLSHandshakeTimeout:    handshakeTimeout,
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
+		DisableCompression:     true,
+		MaxIdleConns:           128,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
