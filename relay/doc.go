@@ -21,42 +21,42 @@
 //
 // # The states of a delivery
 //
-//	                 ┌──────────── retry in place ───────────┐
-//	                 ▼                                       │
-//	  planned ──► pending ──── 2xx ────► delivered ──────────┤
-//	                 │ ▲                    ▲                │
-//	          failed │ │ retry             2xx               │
-//	                 ▼ │                    │                │
-//	              retrying ─────────────────┘                │
-//	               │  ▲ │                                    │
-//	        failed └──┘ │ attempts used up                   │
-//	                    └──────────────► dlq ────────────────┤
-//	                                                         │
-//	  pending or retrying ── cancelled ──► discarded ────────┘
+//	               ┌──────────── retry in place ───────────┐
+//	               ▼                                       │
+//	planned ──► pending ──── 2xx ────► delivered ──────────┤
+//	               │ ▲                    ▲                │
+//	        failed │ │ retry             2xx               │
+//	               ▼ │                    │                │
+//	            retrying ─────────────────┘                │
+//	             │  ▲ │                                    │
+//	      failed └──┘ │ attempts used up                   │
+//	                  └──────────────► dlq ────────────────┤
+//	                                                       │
+//	pending or retrying ── cancelled ──► discarded ────────┘
 //
 // With no retries allowed, pending goes to dlq at once. While its endpoint is
 // paused a delivery waits in the state that it has. CanBecome holds the table.
 //
 // # The states of an event
 //
-//	  received ──► forwarding ──┬──► delivered   every newest delivery arrived
-//	                  ▲         └──► failed      one of them is a dead letter
-//	                  └── retry, replay ──┘
+//	received ──► forwarding ──┬──► delivered   every newest delivery arrived
+//	                ▲         └──► failed      one of them is a dead letter
+//	                └── retry, replay ──┘
 //
-//	  unmatched   no endpoint wanted it; a replay can still send it
-//	  rejected    its signature was not valid; never delivered
-//	  duplicate   its idempotency key was seen before; not delivered
+//	unmatched   no endpoint wanted it; a replay can still send it
+//	rejected    its signature was not valid; never delivered
+//	duplicate   its idempotency key was seen before; not delivered
 //
 // EventStatusOf sums up: of the deliveries to one endpoint the newest counts.
 //
 // # The states of a replay job
 //
-//	  planned ──► running ──┬──► completed
-//	     │         ▲  │     ├──► failed
-//	     │         │  ▼     │
-//	     │        paused    │
-//	     │           │      │
-//	     └───────────┴──────┴──► cancelled
+//	planned ──► running ──┬──► completed
+//	   │         ▲  │     ├──► failed
+//	   │         │  ▼     │
+//	   │        paused    │
+//	   │           │      │
+//	   └───────────┴──────┴──► cancelled
 //
 // A planned job is a dry run: its selection is frozen and counted, and nothing
 // is sent until someone starts it.
