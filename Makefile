@@ -45,6 +45,7 @@ fmt: ## Format Go and templ files
 
 lint: ## Check style, formatting and the import arrows
 	$(TOOL) golangci-lint run
+	@! git grep -nE 'templ\.(Raw|SafeURL|JSUnsafeFuncCall)' -- '*.templ' || { echo 'nothing of a payload is ever markup' >&2; exit 1; }
 
 vuln: ## Look for known vulnerabilities in what the code calls
 	@.ci/vuln

@@ -1,3 +1,4 @@
+// Command reprise is the whole product in one binary; see `reprise help`.
 package main
 
 import (
