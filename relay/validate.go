@@ -102,8 +102,10 @@ var errTime = errors.New("the time must have the form 2006-01-02T15:04:05Z (RFC 
 
 // ParseTime reads an RFC 3339 time, which names its zone, and gives it in UTC.
 func ParseTime(s string) (time.Time, error) {
-	var t time.Time
-	if err := t.UnmarshalText([]byte(s)); err != nil {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	// Parse also takes an hour of one digit and a comma before the fraction
+	// (golang/go#54580).
+	if err != nil || s[13] != ':' || strings.Contains(s, ",") {
 		return time.Time{}, errTime
 	}
 	return t.UTC(), nil
