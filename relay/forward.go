@@ -83,10 +83,14 @@ func ruleOf(name string) headerRule {
 // cannot be sent, and inbound headers that carry our names are renamed.
 func ForwardHeaders(in Headers, allow []string) Headers {
 	out := make(Headers, 0, len(in))
+	hop := namedByConnection(in)
 	for i := range in {
 		h := in[i]
 		rule := ruleOf(h.Name)
-		if rule == never || !isToken(h.Name) || !isFieldValue(h.Value) || connectionNames(in, h.Name) {
+		if rule == never || !isToken(h.Name) || !isFieldValue(h.Value) {
+			continue
+		}
+		if hop != nil && hop[strings.ToLower(h.Name)] {
 			continue
 		}
 		if len(allow) > 0 {
@@ -123,20 +127,26 @@ func originalName(name string) string {
 	return string(b)
 }
 
-// connectionNames reports whether a Connection header declares that name is
-// for this connection only.
-func connectionNames(in Headers, name string) bool {
+// namedByConnection are the headers, in lower case, of which a Connection
+// header declares that they are for this connection only. It is mostly nil.
+func namedByConnection(in Headers) map[string]bool {
+	var names map[string]bool
 	for i := range in {
 		if !equalFold(in[i].Name, "connection") {
 			continue
 		}
 		for token := range strings.SplitSeq(in[i].Value, ",") {
-			if equalFold(strings.TrimSpace(token), name) {
-				return true
+			token = strings.TrimSpace(token)
+			if ruleOf(token) == never || token == "" || equalFold(token, "close") {
+				continue
 			}
+			if names == nil {
+				names = make(map[string]bool)
+			}
+			names[strings.ToLower(token)] = true
 		}
 	}
-	return false
+	return names
 }
 
 func containsFold(list []string, name string) bool {
