@@ -1,0 +1,50 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+type auditRow struct {
+	bun.BaseModel `bun:"table:audit_log"`
+	ID            relay.ID `bun:",pk"`
+	ProjectID     relay.ID
+	At            int64
+	ActorKind     string
+	ActorID       relay.ID
+	ActorName     string
+	IP            string
+	Action        string
+	Target        string
+	Data          string
+}
+
+// audit writes an entry within a transaction, filling in its id and time.
+func (s *Store) audit(ctx context.Context, tx bun.IDB, e relay.AuditEntry) error {
+	if e.At.IsZero() {
+		e.At = s.Now()
+	}
+	data := e.Data
+	if data == nil {
+		data = map[string]any{}
+	}
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	row := &auditRow{
+		ID: relay.NewIDAt(e.At), ProjectID: e.ProjectID, At: micros(e.At), ActorKind: string(e.Actor.Kind), ActorID: e.Actor.ID,
+		ActorName: clean(e.Actor.Name), IP: clean(e.Actor.IP), Action: e.Action, Target: e.Target, Data: string(text),
+	}
+	_, err = tx.NewInsert().Model(row).Exec(ctx)
+	return err
+}
+
+// Audit writes an entry that belongs to no other change.
+func (s *Store) Audit(ctx context.Context, e relay.AuditEntry) error {
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error { return s.audit(ctx, tx, e) })
+}

@@ -1,0 +1,134 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+type deliveryRow struct {
+	bun.BaseModel       `bun:"table:deliveries,alias:deliveries"`
+	ID                  relay.ID `bun:",pk"`
+	ProjectID           relay.ID
+	EventID             relay.ID
+	EndpointID          relay.ID
+	SourceID            relay.ID
+	EventType           string
+	Status              string
+	Lane                int
+	Attempts            int
+	DueAt               int64
+	Fence               int64
+	LeaseUntil          int64
+	LastResponseStatus  int
+	LastResponseExcerpt string
+	LastError           string
+	DeliveredAt         int64
+	EventTrigger        string
+	ReplayID            relay.ID
+	ReplayOf            relay.ID
+	ReplayedBy          relay.ID
+	DiscardReason       string
+	CreatedAt           int64
+}
+
+func (r *deliveryRow) open() relay.Delivery {
+	return relay.Delivery{ID: r.ID, ProjectID: r.ProjectID, EventID: r.EventID, EndpointID: r.EndpointID, SourceID: r.SourceID,
+		EventType: r.EventType, Status: relay.DeliveryStatus(r.Status), Lane: relay.Lane(r.Lane), Attempts: r.Attempts,
+		NextAttemptAt: fromMicros(r.DueAt), InFlight: r.LeaseUntil != 0, LastResponseStatus: r.LastResponseStatus,
+		LastResponseExcerpt: r.LastResponseExcerpt, LastError: r.LastError, DeliveredAt: fromMicros(r.DeliveredAt),
+		Trigger: relay.Trigger(r.EventTrigger), ReplayID: r.ReplayID, ReplayOf: r.ReplayOf, ReplayedBy: r.ReplayedBy,
+		DiscardReason: r.DiscardReason, CreatedAt: fromMicros(r.CreatedAt)}
+}
+
+func openDeliveries(rows []deliveryRow) []relay.Delivery {
+	out := make([]relay.Delivery, len(rows))
+	for i := range rows {
+		out[i] = rows[i].open()
+	}
+	return out
+}
+
+// Delivery finds a delivery of a project.
+func (s *Store) Delivery(ctx context.Context, project, id relay.ID) (relay.Delivery, error) {
+	var row deliveryRow
+	err := s.r.NewSelect().Model(&row).Where("project_id = ? AND id = ?", project, id).Scan(ctx)
+	return row.open(), translate(err)
+}
+
+// DeliveryFilter narrows a list of deliveries. Zero values do not.
+type DeliveryFilter struct {
+	EndpointID relay.ID
+	EventID    relay.ID
+	ReplayID   relay.ID
+	SourceID   relay.ID
+	EventType  string
+	Status     relay.DeliveryStatus
+	From, To   time.Time // made from, and before
+	NewestOnly bool      // leave out those that were replayed since
+	Since      relay.ID  // only deliveries that are newer
+}
+
+func (f DeliveryFilter) scope(project relay.ID) string {
+	return "deliveries/" + project.Hex() + jsonText(f)
+}
+
+func (f DeliveryFilter) narrow(q *bun.SelectQuery, project relay.ID) *bun.SelectQuery {
+	q = q.Where("project_id = ?", project)
+	for _, id := range []struct {
+		column string
+		value  relay.ID
+	}{{"endpoint_id", f.EndpointID}, {"event_id", f.EventID}, {"replay_id", f.ReplayID}, {"source_id", f.SourceID}} {
+		if !id.value.IsZero() {
+			q = q.Where("? = ?", bun.Ident(id.column), id.value)
+		}
+	}
+	if f.EventType != "" {
+		q = q.Where("event_type = ?", clean(f.EventType))
+	}
+	if f.Status != "" {
+		q = q.Where("status = ?", clean(string(f.Status)))
+	}
+	if f.NewestOnly {
+		q = q.Where("replayed_by IS NULL")
+	}
+	return within(q, "created_at", f.From, f.To, f.Since)
+}
+
+// Deliveries lists a project's deliveries, newest first.
+func (s *Store) Deliveries(ctx context.Context, project relay.ID, f DeliveryFilter, p Page) (Slice[relay.Delivery], error) {
+	var rows []deliveryRow
+	scope := f.scope(project)
+	q, err := s.after(f.narrow(s.r.NewSelect().Model(&rows), project), p, scope)
+	if err != nil {
+		return Slice[relay.Delivery]{}, err
+	}
+	if err := q.Scan(ctx); err != nil {
+		return Slice[relay.Delivery]{}, translate(err)
+	}
+	return slice(s, openDeliveries(rows), p, scope, func(d relay.Delivery) relay.ID { return d.ID }), nil
+}
+
+// CountDeliveries counts a project's deliveries, no further than max.
+func (s *Store) CountDeliveries(ctx context.Context, project relay.ID, f DeliveryFilter, max int) (int, error) {
+	return s.countOf(ctx, f.narrow(s.r.NewSelect().Table("deliveries").ColumnExpr("1"), project).Limit(int64(max)))
+}
+
+// DeliveriesOfEvents reads the deliveries of each event, oldest first.
+func (s *Store) DeliveriesOfEvents(ctx context.Context, events []relay.ID) (map[relay.ID][]relay.Delivery, error) {
+	out := make(map[relay.ID][]relay.Delivery, len(events))
+	if len(events) == 0 {
+		return out, nil
+	}
+	var rows []deliveryRow
+	if err := s.r.NewSelect().Model(&rows).Where("event_id IN (?)", bun.List(events)).Order("id").Scan(ctx); err != nil {
+		return nil, translate(err)
+	}
+	for i := range rows {
+		out[rows[i].EventID] = append(out[rows[i].EventID], rows[i].open())
+	}
+	return out, nil
+}

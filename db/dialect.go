@@ -1,0 +1,51 @@
+package db
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/uptrace/bun/schema"
+)
+
+// rebind writes ? placeholders in PostgreSQL's way for statements that go
+// past bun.
+func (s *Store) rebind(query string) string {
+	if !s.pg {
+		return query
+	}
+	var b strings.Builder
+	n := 0
+	for _, r := range query {
+		if r == '?' {
+			n++
+			b.WriteString("$" + strconv.Itoa(n))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// contains is a condition that finds bytes in a bytes column, or text in a
+// text column.
+func (s *Store) contains(column string, needle any) schema.QueryWithArgs {
+	if s.pg {
+		return schema.SafeQuery("position(? in "+column+") > 0", []any{needle})
+	}
+	return schema.SafeQuery("instr("+column+", ?) > 0", []any{needle})
+}
+
+func isDeadlock(err error) bool {
+	var p *pgconn.PgError
+	return errors.As(err, &p) && (p.Code == "40P01" || p.Code == "40001")
+}
+
+func isNoTable(err error) bool {
+	var p *pgconn.PgError
+	if errors.As(err, &p) {
+		return p.Code == "42P01"
+	}
+	return err != nil && strings.Contains(err.Error(), "no such table")
+}

@@ -1,0 +1,90 @@
+package db
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+const discardRows = 500
+
+// DiscardDeleted discards what waits for endpoints that are deleted: what a
+// crash left over, and what came in just then. It returns how many.
+func (s *Store) DiscardDeleted(ctx context.Context) (int, error) {
+	due, err := s.DueEndpoints(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var leased []relay.ID
+	err = s.r.NewSelect().Distinct().TableExpr("deliveries").Column("endpoint_id").Where("lease_until IS NOT NULL").Scan(ctx, &leased)
+	if err != nil {
+		return 0, translate(err)
+	}
+	for _, d := range due {
+		leased = append(leased, d.EndpointID)
+	}
+	total, done, config := 0, map[relay.ID]bool{}, s.Config()
+	for _, id := range leased {
+		if done[id] || !config.Deleted(id) {
+			continue
+		}
+		done[id] = true
+		n, err := s.discardFor(ctx, id)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// discardFor discards all deliveries of an endpoint that are not final.
+func (s *Store) discardFor(ctx context.Context, endpoint relay.ID) (int, error) {
+	total := 0
+	for {
+		n := 0
+		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+			var rows []struct{ ProjectID, ID, EventID relay.ID }
+			for _, open := range []string{"due_at IS NOT NULL", "lease_until IS NOT NULL"} {
+				q := tx.NewSelect().TableExpr("deliveries").Column("project_id", "id", "event_id").
+					Where("endpoint_id = ?", endpoint).Where(open).Limit(discardRows)
+				if s.pg {
+					q = q.For("UPDATE")
+				}
+				if err := q.Scan(ctx, &rows); err != nil {
+					return err
+				}
+				if len(rows) > 0 {
+					break
+				}
+			}
+			n = len(rows)
+			for _, r := range rows {
+				if err := discard(ctx, tx, r.ProjectID, r.ID, "The endpoint was deleted."); err != nil {
+					return err
+				}
+			}
+			for _, r := range rows {
+				if err := s.sumEvent(ctx, tx, r.ProjectID, r.EventID); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		total += n
+		if err != nil || n == 0 {
+			return total, err
+		}
+	}
+}
+
+// discard ends a delivery; what is being sent for it now will be stale.
+func discard(ctx context.Context, tx bun.Tx, project, id relay.ID, reason string) error {
+	_, err := tx.NewUpdate().TableExpr("deliveries").
+		Set("status = 'discarded', discard_reason = ?", clean(reason)).
+		Set("due_at = NULL, lease_until = NULL, lease_owner = NULL, fence = fence + 1").
+		Where("project_id = ? AND id = ?", project, id).Exec(ctx)
+	return err
+}

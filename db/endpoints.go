@@ -1,0 +1,231 @@
+package db
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// CreateEndpoint stores a new endpoint with its secrets.
+func (s *Store) CreateEndpoint(ctx context.Context, e *relay.Endpoint, by relay.Actor) error {
+	row, err := s.sealEndpoint(e)
+	if err != nil {
+		return err
+	}
+	entry := endpointEntry(e.ProjectID, e.ID, "endpoint.created", by)
+	entry.Data = map[string]any{"name": e.Name, "url": e.URL}
+	return s.changeConfig(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		if err := sourcesExist(ctx, tx, e); err != nil {
+			return err
+		}
+		if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
+			return err
+		}
+		return s.insertSecrets(ctx, tx, e.ID, e.Secrets)
+	})
+}
+
+func endpointEntry(project, id relay.ID, action string, by relay.Actor) relay.AuditEntry {
+	return relay.AuditEntry{ProjectID: project, Actor: by, Action: action, Target: relay.PrefixEndpoint.Format(id)}
+}
+
+func (s *Store) insertSecrets(ctx context.Context, tx bun.Tx, endpoint relay.ID, secrets []relay.Secret) error {
+	if len(secrets) == 0 {
+		return nil
+	}
+	rows := s.sealSecrets(endpoint, secrets)
+	_, err := tx.NewInsert().Model(&rows).Exec(ctx)
+	return err
+}
+
+// sourcesExist checks that an endpoint names sources of its own project only.
+func sourcesExist(ctx context.Context, tx bun.Tx, e *relay.Endpoint) error {
+	if len(e.SourceIDs) == 0 {
+		return nil
+	}
+	var found []relay.ID
+	err := tx.NewSelect().TableExpr("sources").Column("id").
+		Where("project_id = ? AND id IN (?)", e.ProjectID, bun.List(e.SourceIDs)).Scan(ctx, &found)
+	if err != nil {
+		return err
+	}
+	known := map[relay.ID]bool{}
+	for _, id := range found {
+		known[id] = true
+	}
+	for _, id := range e.SourceIDs {
+		if !known[id] {
+			return relay.Invalid(relay.FieldError{Field: "source_ids",
+				Message: relay.PrefixSource.Format(id) + " is not a source of this project"})
+		}
+	}
+	return nil
+}
+
+// UpdateEndpoint reads an endpoint, lets change alter it, and stores it, all
+// but its secrets. action is what the audit log calls it.
+func (s *Store) UpdateEndpoint(ctx context.Context, project, id relay.ID, action string, by relay.Actor, change func(*relay.Endpoint) error) (*relay.Endpoint, error) {
+	var out *relay.Endpoint
+	entry := endpointEntry(project, id, action, by)
+	entry.Data = map[string]any{}
+	err := s.changeConfig(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		e, err := s.lockEndpoint(ctx, tx, project, id)
+		if err != nil {
+			return err
+		}
+		before, secrets := *e, e.Secrets
+		if err := change(e); err != nil {
+			return err
+		}
+		e.ID, e.ProjectID, e.Secrets, e.CreatedAt = id, project, secrets, before.CreatedAt
+		entry.Data["changed"] = changedFields(before, *e)
+		e.UpdatedAt = s.Now()
+		if err := sourcesExist(ctx, tx, e); err != nil {
+			return err
+		}
+		out = e
+		return s.storeEndpoint(ctx, tx, e)
+	})
+	return out, err
+}
+
+// lockEndpoint reads an endpoint that is not deleted, to change it.
+func (s *Store) lockEndpoint(ctx context.Context, tx bun.Tx, project, id relay.ID) (*relay.Endpoint, error) {
+	var row endpointRow
+	q := tx.NewSelect().Model(&row).Where("id = ? AND project_id = ? AND deleted_at IS NULL", id, project)
+	if s.pg {
+		q = q.For("UPDATE")
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, err
+	}
+	var secrets []secretRow
+	if err := tx.NewSelect().Model(&secrets).Where("endpoint_id = ?", id).Order("id").Scan(ctx); err != nil {
+		return nil, err
+	}
+	return s.openEndpoint(&row, secrets)
+}
+
+func (s *Store) storeEndpoint(ctx context.Context, tx bun.Tx, e *relay.Endpoint) error {
+	row, err := s.sealEndpoint(e)
+	if err != nil {
+		return err
+	}
+	_, err = tx.NewUpdate().Model(row).WherePK().Exec(ctx)
+	return err
+}
+
+// changedFields names what differs, as the API calls it; values may be secret.
+func changedFields(before, after relay.Endpoint) []string {
+	names := []string{}
+	a, b := reflect.ValueOf(before), reflect.ValueOf(after)
+	for i := range a.NumField() {
+		name := snake(a.Type().Field(i).Name)
+		if name != "updated_at" && !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// snake writes the name of a Go field as the API does: SourceIDs is source_ids.
+func snake(name string) string {
+	name = strings.NewReplacer("IDs", "Ids", "URL", "Url", "HTTP", "Http").Replace(name)
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && r >= 'A' && r <= 'Z' {
+			b.WriteByte('_')
+		}
+		b.WriteString(strings.ToLower(string(r)))
+	}
+	return b.String()
+}
+
+// RotateSecret adds a secret; those before it sign until oldUntil and are
+// removed after.
+func (s *Store) RotateSecret(ctx context.Context, project, id relay.ID, add relay.Secret, oldUntil time.Time, by relay.Actor) (*relay.Endpoint, error) {
+	var out *relay.Endpoint
+	entry := endpointEntry(project, id, "endpoint.secret_rotated", by)
+	entry.Data = map[string]any{"old_secrets_until": oldUntil.UTC()}
+	err := s.changeConfig(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		e, err := s.lockEndpoint(ctx, tx, project, id)
+		if err != nil {
+			return err
+		}
+		now := s.Now()
+		kept := []relay.Secret{}
+		for _, old := range e.Secrets {
+			if old.Expired(now) {
+				continue
+			}
+			if old.ExpiresAt.IsZero() || old.ExpiresAt.After(oldUntil) {
+				old.ExpiresAt = oldUntil
+			}
+			if !old.Expired(now) {
+				kept = append(kept, old)
+			}
+		}
+		e.Secrets, e.UpdatedAt = append(kept, add), now
+		if _, err := tx.NewDelete().Model((*secretRow)(nil)).Where("endpoint_id = ?", id).Exec(ctx); err != nil {
+			return err
+		}
+		if err := s.insertSecrets(ctx, tx, id, e.Secrets); err != nil {
+			return err
+		}
+		out = e
+		return s.storeEndpoint(ctx, tx, e)
+	})
+	return out, err
+}
+
+// DeleteEndpoint removes an endpoint and its secrets for good. Its name stays
+// for what it got; what still waits for it is discarded.
+func (s *Store) DeleteEndpoint(ctx context.Context, project, id relay.ID, by relay.Actor) error {
+	entry := endpointEntry(project, id, "endpoint.deleted", by)
+	entry.Data = map[string]any{}
+	err := s.changeConfig(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		e, err := s.lockEndpoint(ctx, tx, project, id)
+		if err != nil {
+			return err
+		}
+		entry.Data["name"], entry.Data["url"] = e.Name, e.URL
+		e.Authentication, e.Headers, e.SlackWebhookURL = relay.Authentication{}, nil, ""
+		row, err := s.sealEndpoint(e)
+		if err != nil {
+			return err
+		}
+		row.DeletedAt = micros(s.Now())
+		if _, err := tx.NewUpdate().Model(row).WherePK().Exec(ctx); err != nil {
+			return err
+		}
+		_, err = tx.NewDelete().Model((*secretRow)(nil)).Where("endpoint_id = ?", id).Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// The endpoint is gone whatever happens to the rest now: DiscardDeleted
+	// comes again.
+	if _, err := s.discardFor(context.WithoutCancel(ctx), id); err != nil {
+		s.log.Warn("discarding the deliveries of a deleted endpoint", "endpoint", relay.PrefixEndpoint.Format(id), "error", err)
+	}
+	return nil
+}
+
+// Endpoint finds an endpoint of a project.
+func (s *Store) Endpoint(project, id relay.ID) (*relay.Endpoint, error) {
+	if e, ok := s.Config().Endpoint(id); ok && e.ProjectID == project {
+		return e, nil
+	}
+	return nil, relay.ErrNotFound
+}
+
+// Endpoints lists a project's endpoints, newest first.
+func (s *Store) Endpoints(_ context.Context, project relay.ID, p Page) (Slice[relay.Endpoint], error) {
+	return configSlice(s, s.Config().EndpointsOf(project), p, "endpoints/"+project.Hex(), func(e *relay.Endpoint) relay.ID { return e.ID })
+}

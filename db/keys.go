@@ -1,0 +1,183 @@
+package db
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+type keyRow struct {
+	bun.BaseModel `bun:"table:api_keys"`
+	ID            relay.ID `bun:",pk"`
+	ProjectID     relay.ID
+	Name          string
+	Scope         string
+	Hint          string
+	Hash          []byte
+	CreatedAt     int64
+	LastUsedAt    int64 `bun:",nullzero"`
+	RevokedAt     int64 `bun:",nullzero"`
+}
+
+func keyRowOf(k *relay.APIKey) *keyRow {
+	return &keyRow{ID: k.ID, ProjectID: k.ProjectID, Name: clean(k.Name), Scope: string(k.Scope), Hint: clean(k.Hint),
+		Hash: k.Hash, CreatedAt: micros(k.CreatedAt)}
+}
+
+func (r *keyRow) open() relay.APIKey {
+	return relay.APIKey{ID: r.ID, ProjectID: r.ProjectID, Name: r.Name, Scope: relay.Scope(r.Scope), Hint: r.Hint, Hash: r.Hash,
+		CreatedAt: fromMicros(r.CreatedAt), LastUsedAt: fromMicros(r.LastUsedAt), RevokedAt: fromMicros(r.RevokedAt)}
+}
+
+// CreateKey stores a new API key, which is only a hash of it.
+func (s *Store) CreateKey(ctx context.Context, k *relay.APIKey, by relay.Actor) error {
+	entry := keyEntry(k.ProjectID, k.ID, "api_key.created", by)
+	entry.Data = map[string]any{"name": k.Name, "scope": string(k.Scope), "hint": k.Hint}
+	return s.writeAudited(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.NewInsert().Model(keyRowOf(k)).Exec(ctx)
+		return err
+	})
+}
+
+func keyEntry(project, id relay.ID, action string, by relay.Actor) relay.AuditEntry {
+	return relay.AuditEntry{ProjectID: project, Actor: by, Action: action, Target: relay.PrefixKey.Format(id)}
+}
+
+// EnsureKey stores an API key unless it was stored before.
+func (s *Store) EnsureKey(ctx context.Context, k *relay.APIKey) error {
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.NewInsert().Model(keyRowOf(k)).On("CONFLICT (hash) DO NOTHING").Exec(ctx)
+		return err
+	})
+}
+
+// Keys lists a project's API keys, the revoked ones too, newest first.
+func (s *Store) Keys(ctx context.Context, project relay.ID, p Page) (Slice[relay.APIKey], error) {
+	var rows []keyRow
+	scope := "keys/" + project.Hex()
+	q, err := s.after(s.r.NewSelect().Model(&rows).Where("project_id = ?", project), p, scope)
+	if err != nil {
+		return Slice[relay.APIKey]{}, err
+	}
+	if err := q.Scan(ctx); err != nil {
+		return Slice[relay.APIKey]{}, translate(err)
+	}
+	out := make([]relay.APIKey, len(rows))
+	for i := range rows {
+		out[i] = rows[i].open()
+	}
+	return slice(s, out, p, scope, func(k relay.APIKey) relay.ID { return k.ID }), nil
+}
+
+// RevokeKey ends an API key. Other processes learn of it within keyCacheTime.
+func (s *Store) RevokeKey(ctx context.Context, project, id relay.ID, by relay.Actor) error {
+	entry := keyEntry(project, id, "api_key.revoked", by)
+	entry.Data = map[string]any{}
+	err := s.writeAudited(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		var row keyRow
+		if err := tx.NewSelect().Model(&row).Where("id = ? AND project_id = ?", id, project).Scan(ctx); err != nil {
+			return err
+		}
+		entry.Data["name"], entry.Data["hint"] = row.Name, row.Hint
+		result, err := tx.NewUpdate().Model((*keyRow)(nil)).Set("revoked_at = ?", micros(s.Now())).
+			Where("id = ? AND revoked_at IS NULL", id).Exec(ctx)
+		if err := needOne(result, err); err == relay.ErrNotFound {
+			return &relay.Error{Kind: relay.KindConflict, Detail: "The key is revoked already."}
+		}
+		return err
+	})
+	s.keys.drop()
+	return err
+}
+
+const (
+	keyCacheTime = 2 * time.Second
+	keyTouchTime = time.Minute
+)
+
+// keyCache holds keys that were looked up just now, and when each was last
+// noted as used.
+type keyCache struct {
+	mu      sync.Mutex
+	drops   int
+	byHash  map[string]cachedKey
+	touched map[relay.ID]time.Time
+	touches chan relay.ID
+}
+
+type cachedKey struct {
+	key   relay.APIKey
+	until time.Time
+}
+
+func newKeyCache() *keyCache {
+	return &keyCache{byHash: map[string]cachedKey{}, touched: map[relay.ID]time.Time{}, touches: make(chan relay.ID, 64)}
+}
+
+func (c *keyCache) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drops++
+	clear(c.byHash)
+}
+
+// KeyByHash finds a live API key by the hash of what the caller presented.
+func (s *Store) KeyByHash(ctx context.Context, hash []byte) (relay.APIKey, error) {
+	c, now := s.keys, time.Now()
+	c.mu.Lock()
+	cached, ok := c.byHash[string(hash)]
+	drops := c.drops
+	c.mu.Unlock()
+	if ok && now.Before(cached.until) {
+		return cached.key, nil
+	}
+	var row keyRow
+	if err := s.r.NewSelect().Model(&row).Where("hash = ? AND revoked_at IS NULL", hash).Scan(ctx); err != nil {
+		return relay.APIKey{}, translate(err)
+	}
+	key := row.open()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if drops == c.drops {
+		c.byHash[string(hash)] = cachedKey{key, now.Add(keyCacheTime)}
+	}
+	return key, nil
+}
+
+// TouchKey notes that a key was used now: in the background, once a minute
+// for each key.
+func (s *Store) TouchKey(_ context.Context, id relay.ID) {
+	c, now := s.keys, s.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last, ok := c.touched[id]; ok && now.Sub(last) < keyTouchTime {
+		return
+	}
+	select {
+	case c.touches <- id:
+		c.touched[id] = now
+	default: // the next use notes it
+	}
+}
+
+// touchKeys writes what TouchKey notes.
+func (s *Store) touchKeys(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case id := <-s.keys.touches:
+			err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+				_, err := tx.NewUpdate().Model((*keyRow)(nil)).Set("last_used_at = ?", micros(s.Now())).Where("id = ?", id).Exec(ctx)
+				return err
+			})
+			if err != nil && ctx.Err() == nil {
+				s.log.Debug("noting the use of an API key", "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package db
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"slices"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// Page asks for a part of a list, newest first.
+type Page struct {
+	Limit  int    // 1 to 100; 0: 25
+	Cursor string // opaque, from the page before; empty: the newest
+}
+
+// Slice is one part of a list.
+type Slice[T any] struct {
+	Rows []T
+	Next string // the cursor of the next part; empty: there is none
+}
+
+const (
+	defaultLimit = 25
+	maxLimit     = 100
+)
+
+func (p Page) limit() int {
+	if p.Limit <= 0 {
+		return defaultLimit
+	}
+	return min(p.Limit, maxLimit)
+}
+
+// after narrows a query to what comes after the page's cursor and asks for
+// one row more than the page holds. scope is the project and every filter:
+// a cursor is good only for the list that it came from.
+func (s *Store) after(q *bun.SelectQuery, p Page, scope string) (*bun.SelectQuery, error) {
+	q = q.OrderExpr("id DESC").Limit(int64(p.limit() + 1))
+	if p.Cursor == "" {
+		return q, nil
+	}
+	last, err := s.openCursor(p.Cursor, scope)
+	if err != nil {
+		return nil, err
+	}
+	return q.Where("id < ?", last), nil
+}
+
+// slice cuts the row too many off and makes the cursor from the last row left.
+func slice[T any](s *Store, rows []T, p Page, scope string, id func(T) relay.ID) Slice[T] {
+	if len(rows) <= p.limit() {
+		return Slice[T]{Rows: rows}
+	}
+	rows = rows[:p.limit()]
+	return Slice[T]{Rows: rows, Next: s.cursor(id(rows[len(rows)-1]), scope)}
+}
+
+// configSlice is a page of what the snapshot holds, oldest first.
+func configSlice[T any](s *Store, all []*T, p Page, scope string, id func(*T) relay.ID) (Slice[T], error) {
+	var last relay.ID
+	if p.Cursor != "" {
+		var err error
+		if last, err = s.openCursor(p.Cursor, scope); err != nil {
+			return Slice[T]{}, err
+		}
+	}
+	rows := []T{}
+	for _, one := range slices.Backward(all) {
+		if oneID := id(one); last.IsZero() || bytes.Compare(oneID[:], last[:]) < 0 {
+			rows = append(rows, *one)
+		}
+		if len(rows) > p.limit() {
+			break
+		}
+	}
+	return slice(s, rows, p, scope, func(one T) relay.ID { return id(&one) }), nil
+}
+
+const cursorSum = 8
+
+func (s *Store) cursor(last relay.ID, scope string) string {
+	return base64.RawURLEncoding.EncodeToString(append(last[:], s.cursorSum(last, scope)...))
+}
+
+func (s *Store) cursorSum(last relay.ID, scope string) []byte {
+	mac := hmac.New(sha256.New, []byte("cursor"))
+	mac.Write(last[:])
+	mac.Write([]byte(scope))
+	return mac.Sum(nil)[:cursorSum]
+}
+
+func (s *Store) openCursor(cursor, scope string) (relay.ID, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil && len(raw) == len(relay.ID{})+cursorSum {
+		last := relay.ID(raw[:len(relay.ID{})])
+		if hmac.Equal(raw[len(last):], s.cursorSum(last, scope)) {
+			return last, nil
+		}
+	}
+	return relay.ID{}, &relay.Error{Kind: relay.KindInvalidRequest,
+		Detail: "The cursor is not one of this list with these filters. Start again without a cursor.",
+		Fields: []relay.FieldError{{Field: "cursor", Message: "must be the next_cursor of the page before, with the same filters"}}}
+}
+
+// needOne turns a statement that touched no row into ErrNotFound.
+func needOne(result sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return relay.ErrNotFound
+	}
+	return nil
+}

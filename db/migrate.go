@@ -1,0 +1,108 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+	"github.com/uptrace/bun/migrate"
+)
+
+// migrations are append-only: a step that was released never changes.
+func migrations() *migrate.Migrations {
+	m := migrate.NewMigrations()
+	m.Add(migrate.Migration{Name: "0001", Comment: "initial", Up: steps(schema0001)})
+	return m
+}
+
+// steps runs one statement after another in one transaction. Statements are
+// written once for both databases, with BYTES, INT and NOROWID standing for
+// what differs.
+func steps(schema string) func(context.Context, *migrate.Migrator, *migrate.Migration) error {
+	return func(ctx context.Context, m *migrate.Migrator, _ *migrate.Migration) error {
+		words := strings.NewReplacer("BYTES", "BYTEA", "NOROWID", "", "INT8", "BIGINT")
+		if m.DB().Dialect().Name() == dialect.SQLite {
+			words = strings.NewReplacer("BYTES", "BLOB", "NOROWID", "WITHOUT ROWID", "INT8", "INTEGER")
+		}
+		return m.DB().RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+			for statement := range strings.SplitSeq(words.Replace(schema), ";") {
+				if strings.TrimSpace(statement) == "" {
+					continue
+				}
+				if _, err := tx.Tx.ExecContext(ctx, statement); err != nil {
+					return fmt.Errorf("%w in %s", err, strings.TrimSpace(statement))
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// SchemaError says that the database has migrations which this program does
+// not know: a newer version made them.
+type SchemaError struct{ Unknown []string }
+
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("the database was migrated by a newer version of Reprise (unknown steps: %s); run that version or a newer one",
+		strings.Join(e.Unknown, ", "))
+}
+
+func (s *Store) migrator() *migrate.Migrator {
+	return migrate.NewMigrator(s.w, migrations(), migrate.WithMarkAppliedOnSuccess(true),
+		migrate.WithTableName("schema_migrations"), migrate.WithLocksTableName("schema_migration_locks"))
+}
+
+// migrate brings the schema up to date. The caller holds the migration lock.
+func (s *Store) migrate(ctx context.Context) error {
+	m := s.migrator()
+	if err := m.Init(ctx); err != nil {
+		return fmt.Errorf("preparing migrations: %w", err)
+	}
+	if err := refuseUnknown(ctx, m); err != nil {
+		return err
+	}
+	if _, err := m.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrating: %w", err)
+	}
+	return nil
+}
+
+func refuseUnknown(ctx context.Context, m *migrate.Migrator) error {
+	unknown, err := m.MissingMigrations(ctx)
+	if err != nil {
+		return fmt.Errorf("reading migrations: %w", err)
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	e := &SchemaError{}
+	for _, u := range unknown {
+		e.Unknown = append(e.Unknown, u.Name)
+	}
+	return e
+}
+
+// ErrOutdated says that the schema is older than this program.
+var ErrOutdated = errors.New("the database schema is not up to date: run `reprise migrate`")
+
+// checkSchema is an error unless the schema is just what this program makes.
+func (s *Store) checkSchema(ctx context.Context) error {
+	m := s.migrator()
+	steps, err := m.MigrationsWithStatus(ctx)
+	if isNoTable(err) {
+		return ErrOutdated
+	}
+	if err != nil {
+		return fmt.Errorf("reading migrations: %w", err)
+	}
+	if err := refuseUnknown(ctx, m); err != nil {
+		return err
+	}
+	if len(steps.Unapplied()) > 0 {
+		return ErrOutdated
+	}
+	return nil
+}

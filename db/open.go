@@ -1,0 +1,200 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// Options say which database to open, and how.
+type Options struct {
+	// URL is sqlite://path (relative), sqlite:///path (absolute) or postgres://….
+	URL string
+	// Key seals secrets at rest: 32 bytes.
+	Key []byte
+	// Exclusive is set by processes that serve: with SQLite a second one is
+	// refused. Commands that only work on rows leave it off.
+	Exclusive bool
+	// Alone is set by a serving process that no other may join, because its
+	// Redis is the embedded one. It needs Exclusive.
+	Alone bool
+	// LockWait is how long to wait for another process to let go of the
+	// database file; rolling restarts need some. Zero: do not wait.
+	LockWait time.Duration
+	// Migrate brings the schema up to date. Without it, an outdated schema
+	// is an error.
+	Migrate bool
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Store is the database. It is safe for concurrent use.
+type Store struct {
+	w    *bun.DB // writes; on SQLite its one connection
+	r    *bun.DB // reads; on SQLite a pool that cannot write
+	hot  hotPath // the statements of receive, claim and record
+	pg   bool
+	box  *box
+	now  func() time.Time
+	log  *slog.Logger
+	lock interface{ Close() error }
+
+	receiver *committer[*reception]
+	recorder *committer[*recording]
+
+	config     atomic.Pointer[Snapshot]
+	configLock sync.Mutex
+	keys       *keyCache
+
+	stop   context.CancelFunc
+	wait   sync.WaitGroup
+	closed sync.Once
+}
+
+// Open connects, migrates if asked to, checks that the key fits what it
+// sealed, and starts the goroutines that commit. Close ends them.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{now: o.Now, log: o.Log, keys: newKeyCache()}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if s.box, err = newBox(o.Key); err != nil {
+		return nil, err
+	}
+	switch {
+	case strings.HasPrefix(o.URL, "sqlite://"):
+		err = s.openSQLite(ctx, strings.TrimPrefix(o.URL, "sqlite://"), o)
+	case strings.HasPrefix(o.URL, "postgres://"), strings.HasPrefix(o.URL, "postgresql://"):
+		err = s.openPostgres(ctx, o)
+	default:
+		err = errors.New("DATABASE_URL must begin with sqlite:// or postgres://")
+	}
+	if err == nil {
+		err = s.prepare(ctx, o.Migrate)
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Store) prepare(ctx context.Context, migrate bool) error {
+	unlock, err := s.lockMigrations(ctx)
+	if err != nil {
+		return err
+	}
+	if migrate {
+		err = s.migrate(ctx)
+	} else {
+		err = s.checkSchema(ctx)
+	}
+	unlock()
+	if err != nil {
+		return err
+	}
+	if err := s.checkKey(ctx); err != nil {
+		return err
+	}
+	if err := s.hot.prepare(ctx); err != nil {
+		return fmt.Errorf("preparing statements: %w", err)
+	}
+	if err := s.reloadConfig(ctx); err != nil {
+		return err
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.startCommitters(background)
+	s.wait.Go(func() { s.watchConfig(background) })
+	s.wait.Go(func() { s.hot.maintain(background) })
+	s.wait.Go(func() { s.touchKeys(background) })
+	return nil
+}
+
+// Close waits for commits under way and closes the database.
+func (s *Store) Close() error {
+	var err error
+	s.closed.Do(func() {
+		if s.stop != nil {
+			s.receiver.close()
+			s.recorder.close()
+			s.stop()
+			s.wait.Wait()
+		}
+		if s.hot != nil {
+			s.hot.close()
+		}
+		if s.r != nil && s.r != s.w {
+			err = errors.Join(err, s.r.Close())
+		}
+		if s.w != nil {
+			err = errors.Join(err, s.w.Close())
+		}
+		if s.lock != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
+	})
+	return err
+}
+
+// Ping asks the database for an answer.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return translate(s.r.NewSelect().ColumnExpr("1").Scan(ctx, &one))
+}
+
+// Kind is "sqlite" or "postgres".
+func (s *Store) Kind() string {
+	if s.pg {
+		return "postgres"
+	}
+	return "sqlite"
+}
+
+// write runs fn in a transaction that may write, and hands out domain errors.
+func (s *Store) write(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
+	return translate(s.w.RunInTx(ctx, nil, fn))
+}
+
+// writeAudited is write followed by an audit entry in the same transaction.
+func (s *Store) writeAudited(ctx context.Context, entry relay.AuditEntry, fn func(ctx context.Context, tx bun.Tx) error) error {
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, entry)
+	})
+}
+
+// Micros is how times are stored: microseconds since 1970, UTC.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// fromMicros is the inverse of micros; 0 is the zero time.
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// Now is the store's clock, in the precision that it keeps.
+func (s *Store) Now() time.Time { return s.now().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,265 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+// The pools are apart so that slow pages cannot keep webhooks from being
+// stored.
+const (
+	pgHotConns   = 6
+	pgClaimConns = 2
+	pgPageConns  = 10
+)
+
+func (s *Store) openPostgres(ctx context.Context, o Options) error {
+	url := o.URL
+	s.pg = true
+	pages, err := openPGPool(ctx, url, pgPageConns, nil)
+	if err != nil {
+		return err
+	}
+	s.w = bun.NewDB(stdlib.OpenDBFromPool(pages), pgdialect.New())
+	s.r = s.w
+	hot := &pgHot{s: s, pages: pages}
+	s.hot = hot
+	if hot.pool, err = openPGPool(ctx, url, pgHotConns, nil); err != nil {
+		return err
+	}
+	// A claim that is lost in a power cut only makes a delivery due again.
+	hot.lazy, err = openPGPool(ctx, url, pgClaimConns, map[string]string{"synchronous_commit": "off"})
+	if err != nil {
+		return err
+	}
+	if err := s.w.PingContext(ctx); err != nil {
+		return fmt.Errorf("connecting to PostgreSQL: %w", err)
+	}
+	if o.Exclusive {
+		return s.lockServing(ctx, o.Alone, o.LockWait)
+	}
+	return nil
+}
+
+func openPGPool(ctx context.Context, url string, size int32, parameters map[string]string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	config.MaxConns = size
+	config.ConnConfig.ConnectTimeout = 2 * time.Second
+	config.ConnConfig.RuntimeParams["application_name"] = "reprise"
+	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "30000"
+	for name, value := range parameters {
+		config.ConnConfig.RuntimeParams[name] = value
+	}
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// pgHot runs bulk statements as one pipeline: a round trip for a transaction.
+type pgHot struct {
+	s     *Store
+	pages *pgxpool.Pool
+	pool  *pgxpool.Pool
+	lazy  *pgxpool.Pool
+}
+
+func (h *pgHot) prepare(context.Context) error { return nil }
+
+func (h *pgHot) maintain(context.Context) {}
+
+func (h *pgHot) close() {
+	if h.s.lock != nil { // its connection is one of a pool, which waits for it
+		_ = h.s.lock.Close()
+		h.s.lock = nil
+	}
+	for _, p := range []*pgxpool.Pool{h.pool, h.lazy} {
+		if p != nil {
+			p.Close()
+		}
+	}
+	if h.s.w != nil {
+		_ = h.s.w.Close()
+	}
+	if h.pages != nil {
+		h.pages.Close()
+	}
+}
+
+type batchSender interface {
+	SendBatch(context.Context, *pgx.Batch) pgx.BatchResults
+}
+
+// once relies on a pipeline being one implicit transaction when it holds no
+// transaction command.
+func (h *pgHot) once(ctx context.Context, works ...*work) error {
+	return sendWorks(ctx, h.pool, works)
+}
+
+func (h *pgHot) phases(ctx context.Context, fn func(run func(...*work) error) error) error {
+	return pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
+		return fn(func(works ...*work) error { return sendWorks(ctx, tx, works) })
+	})
+}
+
+func sendWorks(ctx context.Context, to batchSender, works []*work) error {
+	var batch pgx.Batch
+	for _, w := range works {
+		if len(w.rows) == 0 {
+			continue
+		}
+		queued := batch.Queue(w.bulk.pg, w.arrays()...)
+		switch {
+		case w.bulk.returns > 0:
+			queued.Query(w.collect)
+		case w.bulk.key >= 0:
+			queued.Query(w.collectHits)
+		}
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	return to.SendBatch(ctx, &batch).Close()
+}
+
+func (w *work) collect(rows pgx.Rows) error {
+	for rows.Next() {
+		values, err := rows.Values()
+		if err != nil {
+			return err
+		}
+		w.out = append(w.out, values)
+	}
+	return rows.Err()
+}
+
+func (w *work) collectHits(rows pgx.Rows) error {
+	touched := map[string]bool{}
+	for rows.Next() {
+		var id []byte
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		touched[string(id)] = true
+	}
+	w.hit = make([]bool, len(w.rows))
+	for i, row := range w.rows {
+		w.hit[i] = touched[string(row[w.bulk.key].([]byte))]
+	}
+	return rows.Err()
+}
+
+// arrays turns rows into one typed array for each column.
+func (w *work) arrays() []any {
+	out := make([]any, len(w.bulk.columns))
+	for i, c := range w.bulk.columns {
+		switch c.kind {
+		case kBytes:
+			out[i] = gather(w.rows, i, func(v any) []byte { return v.([]byte) })
+		case kText:
+			out[i] = gather(w.rows, i, func(v any) *string { t := v.(string); return &t })
+		case kInt:
+			out[i] = gather(w.rows, i, func(v any) *int64 { n := v.(int64); return &n })
+		case kBool:
+			out[i] = gather(w.rows, i, func(v any) bool { return v.(bool) })
+		}
+	}
+	return out
+}
+
+func gather[T any](rows [][]any, column int, cast func(any) T) []T {
+	out := make([]T, len(rows))
+	for i, row := range rows {
+		if row[column] != nil {
+			out[i] = cast(row[column])
+		}
+	}
+	return out
+}
+
+const pgClaim = `WITH want AS (
+		SELECT w.endpoint_id, w.lane, w.n, w.ord FROM unnest($1::bytea[], $2::int8[], $3::int8[]) WITH ORDINALITY AS w(endpoint_id, lane, n, ord)
+	), due(due_project, due_id) AS (
+		SELECT p.project_id, p.id FROM want CROSS JOIN LATERAL (
+			SELECT d.project_id, d.id FROM deliveries d WHERE d.endpoint_id = want.endpoint_id AND d.lane = want.lane AND d.due_at <= $4
+			ORDER BY d.due_at LIMIT want.n FOR UPDATE SKIP LOCKED) p
+	)
+	UPDATE deliveries SET fence = fence + 1, due_at = NULL, lease_until = $5, lease_owner = $6
+	FROM due WHERE project_id = due_project AND id = due_id RETURNING ` + claimColumns
+
+// claim asks for each endpoint's lanes in turn, a lane only for what the ones
+// before it left over.
+func (h *pgHot) claim(ctx context.Context, requests []ClaimRequest, at claimTimes) ([]Claim, error) {
+	left := make([]int, len(requests))
+	rounds := 0
+	for i, q := range requests {
+		left[i] = q.Limit
+		rounds = max(rounds, len(q.Lanes))
+	}
+	var claims []Claim
+	err := pgx.BeginFunc(ctx, h.lazy, func(tx pgx.Tx) error {
+		if err := limitLeased(ctx, tx, requests, left); err != nil {
+			return err
+		}
+		for round := range rounds {
+			var endpoints [][]byte
+			var lanes, limits []int64
+			byEndpoint := map[string]int{}
+			for i, q := range requests {
+				if round < len(q.Lanes) && left[i] > 0 {
+					endpoints = append(endpoints, q.EndpointID[:])
+					lanes, limits = append(lanes, int64(q.Lanes[round])), append(limits, int64(q.most(q.Lanes[round], left[i])))
+					byEndpoint[string(q.EndpointID[:])] = i
+				}
+			}
+			if len(endpoints) == 0 {
+				return nil
+			}
+			rows, err := tx.Query(ctx, pgClaim, endpoints, lanes, limits, at.now, at.until, at.owner)
+			if err != nil {
+				return err
+			}
+			got, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Claim, error) { return scanClaim(row) })
+			if err != nil {
+				return err
+			}
+			for _, c := range got {
+				left[byEndpoint[string(c.EndpointID[:])]]--
+			}
+			claims = append(claims, got...)
+		}
+		return nil
+	})
+	return claims, err
+}
+
+// limitLeased lowers what may be claimed for endpoints that bound their
+// deliveries in flight over all processes, one process at a time for each.
+func limitLeased(ctx context.Context, tx pgx.Tx, requests []ClaimRequest, left []int) error {
+	for i, q := range requests {
+		if q.MaxLeased <= 0 {
+			continue
+		}
+		var mine bool
+		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))", q.EndpointID[:]).Scan(&mine); err != nil {
+			return err
+		}
+		if !mine {
+			left[i] = 0
+			continue
+		}
+		var leased int
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND lease_until IS NOT NULL", q.EndpointID[:]).Scan(&leased); err != nil {
+			return err
+		}
+		left[i] = min(left[i], q.MaxLeased-leased)
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+const (
+	// maxInterruptions is how often a delivery may be in the hands of a
+	// process that dies before it is given up: what kills processes must not
+	// do so for ever.
+	maxInterruptions = 5
+	reclaimRows      = 500
+)
+
+// lapsed is a delivery whose lease ended without a recording.
+type lapsed struct {
+	ID          relay.ID
+	ProjectID   relay.ID
+	EventID     relay.ID
+	EndpointID  relay.ID
+	Attempts    int
+	Interrupted int
+	LeaseUntil  int64
+}
+
+// Reclaim gives back deliveries whose lease has lapsed, each with an attempt
+// that says so, and returns how many. Whoever held them cannot record any
+// more. With all set it takes every lease: right when no other process can be
+// alive.
+func (s *Store) Reclaim(ctx context.Context, all bool) (int, error) {
+	total := 0
+	for {
+		n, err := s.reclaimSome(ctx, all)
+		total += n
+		if err != nil || n < reclaimRows {
+			return total, err
+		}
+	}
+}
+
+func (s *Store) reclaimSome(ctx context.Context, all bool) (int, error) {
+	var rows []lapsed
+	now := s.Now()
+	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		q := tx.NewSelect().TableExpr("deliveries").
+			Column("id", "project_id", "event_id", "endpoint_id", "attempts", "interrupted", "lease_until").
+			Where("lease_until IS NOT NULL").Limit(reclaimRows)
+		if !all {
+			q = q.Where("lease_until < ?", micros(now))
+		}
+		if s.pg {
+			q = q.For("UPDATE SKIP LOCKED")
+		}
+		if err := q.Scan(ctx, &rows); err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if err := s.interrupt(ctx, tx, r, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return len(rows), err
+}
+
+func (s *Store) interrupt(ctx context.Context, tx bun.Tx, r lapsed, now time.Time) error {
+	const told = "Interrupted: the process stopped before the outcome was known. The receiver may have got this attempt."
+	status, due := relay.DeliveryRetrying, any(micros(now))
+	if r.Attempts == 0 {
+		status = relay.DeliveryPending
+	}
+	if r.Interrupted+1 >= maxInterruptions {
+		status, due = relay.DeliveryDLQ, nil
+	}
+	_, err := tx.NewUpdate().TableExpr("deliveries").
+		Set("status = ?", string(status)).Set("due_at = ?", due).Set("lease_until = NULL, lease_owner = NULL").
+		Set("fence = fence + 1, interrupted = interrupted + 1").Set("last_error = ?", told).
+		Where("project_id = ? AND id = ?", r.ProjectID, r.ID).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	if status == relay.DeliveryDLQ {
+		if err := s.sumEvent(ctx, tx, r.ProjectID, r.EventID); err != nil {
+			return err
+		}
+	}
+	return insertAttemptRow(ctx, tx, s, &relay.Attempt{
+		ID: relay.NewIDAt(now), ProjectID: r.ProjectID, DeliveryID: r.ID, EventID: r.EventID, EndpointID: r.EndpointID,
+		Number: r.Attempts + 1, Outcome: relay.OutcomeInterrupted, StartedAt: now, Error: told,
+	})
+}
+
+func insertAttemptRow(ctx context.Context, tx bun.Tx, s *Store, a *relay.Attempt) error {
+	query := insertAttempt.sqlite
+	_, err := tx.Tx.ExecContext(ctx, s.rebind(query), attemptArgs(a)...)
+	return err
+}
+
+// sumEvent brings one event's status up to date within a transaction.
+func (s *Store) sumEvent(ctx context.Context, tx bun.Tx, project, event relay.ID) error {
+	if s.pg {
+		if _, err := tx.ExecContext(ctx, "SELECT 1 FROM events WHERE project_id = ? AND id = ? FOR UPDATE", project, event); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE events SET status = "+eventSum+" WHERE project_id = ? AND id = ? AND status NOT IN ('rejected', 'duplicate')", project, event)
+	return err
+}
+
+// DueEndpoint is an endpoint that has deliveries waiting in a lane.
+type DueEndpoint struct {
+	EndpointID relay.ID
+	Lane       relay.Lane
+	DueAt      time.Time // of its earliest delivery
+}
+
+// DueEndpoints lists which endpoints have deliveries waiting, also those due
+// later. It hops over the index from one endpoint to the next, so that its
+// cost is the number of endpoints and not of deliveries.
+func (s *Store) DueEndpoints(ctx context.Context) ([]DueEndpoint, error) {
+	const query = `WITH RECURSIVE hop(endpoint_id) AS (
+			SELECT * FROM (SELECT endpoint_id FROM deliveries WHERE due_at IS NOT NULL ORDER BY endpoint_id LIMIT 1) AS f
+			UNION ALL
+			SELECT (SELECT d.endpoint_id FROM deliveries d WHERE d.due_at IS NOT NULL AND d.endpoint_id > hop.endpoint_id
+				ORDER BY d.endpoint_id LIMIT 1) FROM hop WHERE hop.endpoint_id IS NOT NULL)
+		SELECT hop.endpoint_id, l.lane, (SELECT min(d.due_at) FROM deliveries d
+				WHERE d.endpoint_id = hop.endpoint_id AND d.lane = l.lane AND d.due_at IS NOT NULL) AS due_at
+		FROM hop CROSS JOIN (SELECT 0 AS lane UNION ALL SELECT 1 UNION ALL SELECT 2) AS l WHERE hop.endpoint_id IS NOT NULL`
+	rows, err := s.r.DB.QueryContext(ctx, query)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []DueEndpoint
+	for rows.Next() {
+		var d DueEndpoint
+		var due *int64
+		if err := rows.Scan(&d.EndpointID, &d.Lane, &due); err != nil {
+			return nil, err
+		}
+		if due != nil {
+			d.DueAt = fromMicros(*due)
+			out = append(out, d)
+		}
+	}
+	return out, translate(rows.Err())
+}

@@ -1,0 +1,121 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+const (
+	// searchTime is how long one page may search; a step that reads large
+	// bodies may be cut short by searchLimit.
+	searchTime  = time.Second
+	searchLimit = 3 * time.Second
+	// A step looks at this many events, as many as it can in about stepTime.
+	minStep, maxStep = 16, 4096
+	stepTime         = 150 * time.Millisecond
+)
+
+// searchEvents is Events with Q.
+func (s *Store) searchEvents(ctx context.Context, project relay.ID, f EventFilter, p Page) (EventSlice, error) {
+	scope := f.scope(project)
+	var last relay.ID
+	if p.Cursor != "" {
+		var err error
+		if last, err = s.openCursor(p.Cursor, scope); err != nil {
+			return EventSlice{}, err
+		}
+	}
+	if id, err := relay.ParseID(relay.PrefixEvent, f.Q); err == nil {
+		return s.eventByAnyID(ctx, project, f, id)
+	}
+	if id, err := relay.ParseID(relay.PrefixDelivery, f.Q); err == nil {
+		return s.eventByAnyID(ctx, project, f, id)
+	}
+	found, stopped, err := s.walkEvents(ctx, project, f, last, p.limit()+1)
+	if err != nil {
+		return EventSlice{}, err
+	}
+	out := EventSlice{Slice: slice(s, found, p, scope, eventID)}
+	if out.Next == "" && !stopped.IsZero() {
+		out.Next, out.SearchedTo = s.cursor(stopped, scope), stopped.Time()
+	}
+	return out, nil
+}
+
+// eventByAnyID finds an event by its own id or by that of a delivery.
+func (s *Store) eventByAnyID(ctx context.Context, project relay.ID, f EventFilter, id relay.ID) (EventSlice, error) {
+	d, err := s.Delivery(ctx, project, id)
+	if err == nil {
+		id = d.EventID
+	} else if !errors.Is(err, relay.ErrNotFound) {
+		return EventSlice{}, err
+	}
+	var rows []eventRow
+	err = f.narrow(s.r.NewSelect().Model(&rows), project).Where("id = ?", id).Scan(ctx)
+	return EventSlice{Slice: Slice[relay.Event]{Rows: openEvents(rows)}}, translate(err)
+}
+
+// walkEvents looks through the events that a filter leaves for those that Q
+// finds, newest first, beginning after last, until it has found want. If its
+// time is over before, stopped is the last event that it looked at.
+func (s *Store) walkEvents(ctx context.Context, project relay.ID, f EventFilter, last relay.ID, want int) (found []relay.Event, stopped relay.ID, err error) {
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, searchLimit)
+	defer cancel()
+	found = []relay.Event{}
+	for step := 4 * minStep; ; {
+		stepBegun := time.Now()
+		low, err := s.stepEnd(ctx, project, f, last, step)
+		if err != nil {
+			return nil, relay.ID{}, err
+		}
+		rows, err := s.stepHits(ctx, project, f, last, low, want-len(found))
+		if err != nil {
+			return nil, relay.ID{}, err
+		}
+		found = append(found, openEvents(rows)...)
+		if low.IsZero() || len(found) >= want {
+			return found, relay.ID{}, nil
+		}
+		last = low
+		if time.Since(begun) >= searchTime {
+			return found, last, nil
+		}
+		if took := time.Since(stepBegun); took < stepTime/2 {
+			step = min(2*step, maxStep)
+		} else if took > stepTime {
+			step = max(step/2, minStep)
+		}
+	}
+}
+
+// stepEnd is the step-th event after last, or zero if there are not as many.
+func (s *Store) stepEnd(ctx context.Context, project relay.ID, f EventFilter, last relay.ID, step int) (relay.ID, error) {
+	var low []relay.ID
+	q := f.narrow(s.r.NewSelect().Table("events").Column("id"), project).OrderExpr("id DESC").Offset(int64(step - 1)).Limit(1)
+	if !last.IsZero() {
+		q = q.Where("id < ?", last)
+	}
+	if err := q.Scan(ctx, &low); err != nil || len(low) == 0 {
+		return relay.ID{}, translate(err)
+	}
+	return low[0], nil
+}
+
+// stepHits finds Q among the events before last and down to low.
+func (s *Store) stepHits(ctx context.Context, project relay.ID, f EventFilter, last, low relay.ID, want int) ([]eventRow, error) {
+	var rows []eventRow
+	q := f.narrow(s.r.NewSelect().Model(&rows), project).OrderExpr("id DESC").Limit(int64(want))
+	if !last.IsZero() {
+		q = q.Where("id < ?", last)
+	}
+	if !low.IsZero() {
+		q = q.Where("id >= ?", low)
+	}
+	q = q.Where("? OR idempotency_key = ? OR EXISTS (SELECT 1 FROM payloads WHERE payloads.event_id = events.id AND ?)",
+		s.contains("event_type", clean(f.Q)), clean(f.Q), s.contains("payloads.body", []byte(f.Q)))
+	return rows, translate(q.Scan(ctx))
+}

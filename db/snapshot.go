@@ -1,0 +1,205 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// configPoll is how often the version of the configuration is read, to see
+// what other processes changed. Changes of this process are seen at once.
+const configPoll = 500 * time.Millisecond
+
+// Snapshot is the configuration at one moment: every source and endpoint with
+// its secrets opened. It never changes; callers must not change what it holds.
+type Snapshot struct {
+	version   int64
+	slugs     map[string]*relay.Source
+	sources   map[relay.ID]*relay.Source
+	endpoints map[relay.ID]*relay.Endpoint
+	byProject map[relay.ID][]*relay.Endpoint
+	deleted   map[relay.ID]bool
+}
+
+// Config is the present configuration.
+func (s *Store) Config() *Snapshot { return s.config.Load() }
+
+// SourceBySlug finds the source of an ingest URL.
+func (c *Snapshot) SourceBySlug(slug string) (*relay.Source, bool) {
+	src, ok := c.slugs[slug]
+	return src, ok
+}
+
+// Source finds a source of any project.
+func (c *Snapshot) Source(id relay.ID) (*relay.Source, bool) {
+	src, ok := c.sources[id]
+	return src, ok
+}
+
+// Endpoint finds an endpoint of any project.
+func (c *Snapshot) Endpoint(id relay.ID) (*relay.Endpoint, bool) {
+	e, ok := c.endpoints[id]
+	return e, ok
+}
+
+// EndpointsOf lists a project's endpoints, oldest first.
+func (c *Snapshot) EndpointsOf(project relay.ID) []*relay.Endpoint { return c.byProject[project] }
+
+// Deleted reports whether an endpoint existed and was deleted.
+func (c *Snapshot) Deleted(endpoint relay.ID) bool { return c.deleted[endpoint] }
+
+// changeConfig is writeAudited for what the snapshot holds: it raises the
+// version in the same transaction and returns after the new configuration is
+// in force in this process.
+func (s *Store) changeConfig(ctx context.Context, entry relay.AuditEntry, fn func(ctx context.Context, tx bun.Tx) error) error {
+	err := s.writeAudited(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE meta SET number = number + 1 WHERE name = 'config_version'")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.reloadConfig(context.WithoutCancel(ctx))
+}
+
+func (s *Store) watchConfig(ctx context.Context) {
+	tick := time.NewTicker(configPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		version, err := s.configVersion(ctx, s.r)
+		if err == nil && version != s.Config().version {
+			err = s.reloadConfig(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Debug("reading the configuration", "error", err)
+		}
+	}
+}
+
+func (s *Store) configVersion(ctx context.Context, idb bun.IDB) (int64, error) {
+	var version int64
+	err := idb.NewSelect().TableExpr("meta").Column("number").Where("name = 'config_version'").Scan(ctx, &version)
+	return version, translate(err)
+}
+
+// reloadConfig reads everything again. The version is read first: a change
+// that slips in between is read now and once more at the next poll.
+func (s *Store) reloadConfig(ctx context.Context) error {
+	s.configLock.Lock()
+	defer s.configLock.Unlock()
+	version, err := s.configVersion(ctx, s.r)
+	if err != nil {
+		return err
+	}
+	c := &Snapshot{
+		version: version, slugs: map[string]*relay.Source{}, sources: map[relay.ID]*relay.Source{},
+		endpoints: map[relay.ID]*relay.Endpoint{}, byProject: map[relay.ID][]*relay.Endpoint{}, deleted: map[relay.ID]bool{},
+	}
+	sources, err := s.loadSources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, src := range sources {
+		c.sources[src.ID], c.slugs[src.Slug] = src, src
+	}
+	endpoints, deleted, err := s.loadEndpoints(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		c.endpoints[e.ID] = e
+		c.byProject[e.ProjectID] = append(c.byProject[e.ProjectID], e)
+	}
+	for _, id := range deleted {
+		c.deleted[id] = true
+	}
+	s.config.Store(c)
+	return nil
+}
+
+func (s *Store) loadSources(ctx context.Context) ([]*relay.Source, error) {
+	var rows []sourceRow
+	if err := s.r.NewSelect().Model(&rows).Order("id").Scan(ctx); err != nil {
+		return nil, translate(err)
+	}
+	out := make([]*relay.Source, len(rows))
+	for i := range rows {
+		src, err := s.openSource(&rows[i])
+		if err != nil {
+			return nil, err
+		}
+		out[i] = src
+	}
+	return out, nil
+}
+
+func (s *Store) loadEndpoints(ctx context.Context) (live []*relay.Endpoint, deleted []relay.ID, err error) {
+	var rows []endpointRow
+	if err := s.r.NewSelect().Model(&rows).Order("id").Scan(ctx); err != nil {
+		return nil, nil, translate(err)
+	}
+	var secrets []secretRow
+	if err := s.r.NewSelect().Model(&secrets).Order("id").Scan(ctx); err != nil {
+		return nil, nil, translate(err)
+	}
+	byEndpoint := map[relay.ID][]secretRow{}
+	for _, r := range secrets {
+		byEndpoint[r.EndpointID] = append(byEndpoint[r.EndpointID], r)
+	}
+	for i := range rows {
+		if rows[i].DeletedAt != 0 {
+			deleted = append(deleted, rows[i].ID)
+			continue
+		}
+		e, err := s.openEndpoint(&rows[i], byEndpoint[rows[i].ID])
+		if err != nil {
+			return nil, nil, err
+		}
+		live = append(live, e)
+	}
+	return live, deleted, nil
+}
+
+// jsonText stores small lists and options.
+func jsonText(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("db: %T does not marshal: %v", v, err)) // only our own plain types come here
+	}
+	return string(b)
+}
+
+func fromJSON[T any](text string) (T, error) {
+	var v T
+	err := json.Unmarshal([]byte(text), &v)
+	return v, err
+}
+
+// newestFirst reverses rows that were read oldest first.
+func newestFirst[T any](rows []T) []T {
+	slices.Reverse(rows)
+	return rows
+}
+
+// Endpoints lists the endpoints of all projects.
+func (c *Snapshot) Endpoints() []*relay.Endpoint {
+	out := make([]*relay.Endpoint, 0, len(c.endpoints))
+	for _, e := range c.endpoints {
+		out = append(out, e)
+	}
+	return out
+}

@@ -1,0 +1,140 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+type sourceRow struct {
+	bun.BaseModel     `bun:"table:sources"`
+	ID                relay.ID `bun:",pk"`
+	ProjectID         relay.ID
+	Name              string
+	Slug              string
+	Type              string
+	Provider          string
+	Verifier          []byte // sealed JSON
+	EventTypeLocation string
+	IdempotencyKeys   string
+	CustomResponse    string
+	ForwardHeaders    string
+	RetentionDays     int
+	RateLimit         int
+	IsDisabled        bool
+	CreatedAt         int64
+	UpdatedAt         int64
+}
+
+func (s *Store) sealSource(src *relay.Source) (*sourceRow, error) {
+	verifier, err := json.Marshal(src.Verifier)
+	if err != nil {
+		return nil, err
+	}
+	return &sourceRow{
+		ID: src.ID, ProjectID: src.ProjectID, Name: src.Name, Slug: src.Slug, Type: string(src.Type), Provider: src.Provider,
+		Verifier: s.box.seal(verifier, "sources", src.ID), EventTypeLocation: src.EventTypeLocation,
+		IdempotencyKeys: jsonText(src.IdempotencyKeys), CustomResponse: jsonText(src.CustomResponse),
+		ForwardHeaders: jsonText(src.ForwardHeaders), RetentionDays: src.RetentionDays, RateLimit: src.RateLimit,
+		IsDisabled: src.IsDisabled, CreatedAt: micros(src.CreatedAt), UpdatedAt: micros(src.UpdatedAt),
+	}, nil
+}
+
+func (s *Store) openSource(r *sourceRow) (*relay.Source, error) {
+	src := &relay.Source{
+		ID: r.ID, ProjectID: r.ProjectID, Name: r.Name, Slug: r.Slug, Type: relay.SourceType(r.Type), Provider: r.Provider,
+		EventTypeLocation: r.EventTypeLocation, RetentionDays: r.RetentionDays, RateLimit: r.RateLimit, IsDisabled: r.IsDisabled,
+		CreatedAt: fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt),
+	}
+	verifier, err := s.box.open(r.Verifier, "sources", r.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(verifier, &src.Verifier); err != nil {
+		return nil, err
+	}
+	if src.IdempotencyKeys, err = fromJSON[[]string](r.IdempotencyKeys); err != nil {
+		return nil, err
+	}
+	if src.CustomResponse, err = fromJSON[*relay.CustomResponse](r.CustomResponse); err != nil {
+		return nil, err
+	}
+	src.ForwardHeaders, err = fromJSON[[]string](r.ForwardHeaders)
+	return src, err
+}
+
+// CreateSource stores a new source. A slug that is taken is KindConflict with
+// the field named.
+func (s *Store) CreateSource(ctx context.Context, src *relay.Source, by relay.Actor) error {
+	row, err := s.sealSource(src)
+	if err != nil {
+		return err
+	}
+	entry := relay.AuditEntry{ProjectID: src.ProjectID, Actor: by, Action: "source.created",
+		Target: relay.PrefixSource.Format(src.ID), Data: map[string]any{"name": src.Name, "slug": src.Slug}}
+	return slugTaken(s.changeConfig(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.NewInsert().Model(row).Exec(ctx)
+		return err
+	}))
+}
+
+func slugTaken(err error) error {
+	if relay.KindOf(err) == relay.KindConflict {
+		return &relay.Error{Kind: relay.KindConflict, Detail: "Another source has this slug; choose another one.",
+			Fields: []relay.FieldError{{Field: "slug", Message: "is taken; choose another one"}}, Cause: err}
+	}
+	return err
+}
+
+// UpdateSource reads a source, lets change alter it, and stores it.
+func (s *Store) UpdateSource(ctx context.Context, project, id relay.ID, by relay.Actor, change func(*relay.Source) error) (*relay.Source, error) {
+	var out *relay.Source
+	entry := relay.AuditEntry{ProjectID: project, Actor: by, Action: "source.updated", Target: relay.PrefixSource.Format(id)}
+	err := s.changeConfig(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		var row sourceRow
+		q := tx.NewSelect().Model(&row).Where("id = ? AND project_id = ?", id, project)
+		if s.pg {
+			q = q.For("UPDATE")
+		}
+		if err := q.Scan(ctx); err != nil {
+			return err
+		}
+		src, err := s.openSource(&row)
+		if err != nil {
+			return err
+		}
+		if err := change(src); err != nil {
+			return err
+		}
+		src.UpdatedAt = s.Now()
+		sealed, err := s.sealSource(src)
+		if err != nil {
+			return err
+		}
+		_, err = tx.NewUpdate().Model(sealed).WherePK().Exec(ctx)
+		out = src
+		return err
+	})
+	return out, slugTaken(err)
+}
+
+// DeleteSource removes a source. Its events and their deliveries stay until
+// their retention ends.
+func (s *Store) DeleteSource(ctx context.Context, project, id relay.ID, by relay.Actor) error {
+	entry := relay.AuditEntry{ProjectID: project, Actor: by, Action: "source.deleted", Target: relay.PrefixSource.Format(id)}
+	return s.changeConfig(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		result, err := tx.NewDelete().Model((*sourceRow)(nil)).Where("id = ? AND project_id = ?", id, project).Exec(ctx)
+		return needOne(result, err)
+	})
+}
+
+// Source finds a source of a project.
+func (s *Store) Source(project, id relay.ID) (*relay.Source, error) {
+	if src, ok := s.Config().Source(id); ok && src.ProjectID == project {
+		return src, nil
+	}
+	return nil, relay.ErrNotFound
+}

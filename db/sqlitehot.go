@@ -1,0 +1,107 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// sqliteHot runs bulk statements row by row on the one writing connection.
+type sqliteHot struct {
+	s        *Store
+	path     string
+	prepared map[*bulk]*sql.Stmt
+	picks    *sql.Stmt
+	takes    *sql.Stmt
+}
+
+func (h *sqliteHot) prepare(ctx context.Context) error {
+	h.prepared = map[*bulk]*sql.Stmt{}
+	for _, b := range hotBulks {
+		if b.sqlite == "" {
+			continue
+		}
+		stmt, err := h.s.w.DB.PrepareContext(ctx, b.sqlite)
+		if err != nil {
+			return fmt.Errorf("%w in %s", err, b.sqlite)
+		}
+		h.prepared[b] = stmt
+	}
+	var err error
+	if h.picks, err = h.s.w.DB.PrepareContext(ctx, sqlitePick); err != nil {
+		return err
+	}
+	h.takes, err = h.s.w.DB.PrepareContext(ctx, sqliteTake)
+	return err
+}
+
+func (h *sqliteHot) close() {
+	for _, stmt := range h.prepared {
+		_ = stmt.Close()
+	}
+	for _, stmt := range []*sql.Stmt{h.picks, h.takes} {
+		if stmt != nil {
+			_ = stmt.Close()
+		}
+	}
+}
+
+func (h *sqliteHot) once(ctx context.Context, works ...*work) error {
+	return h.phases(ctx, func(run func(...*work) error) error { return run(works...) })
+}
+
+func (h *sqliteHot) phases(ctx context.Context, fn func(run func(...*work) error) error) error {
+	tx, err := h.s.w.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	// Statements run without the context: a row takes microseconds, and a
+	// context that can end makes the driver start a goroutine for each.
+	background := context.WithoutCancel(ctx)
+	err = fn(func(works ...*work) error {
+		for _, w := range works {
+			if w.bulk.sqlite == "" || len(w.rows) == 0 {
+				continue
+			}
+			stmt := tx.StmtContext(background, h.prepared[w.bulk])
+			if w.bulk.returns > 0 {
+				if err := w.query(background, stmt); err != nil {
+					return err
+				}
+				continue
+			}
+			for _, row := range w.rows {
+				result, err := stmt.ExecContext(background, row...)
+				if err != nil {
+					return fmt.Errorf("%w in %.60s", err, w.bulk.sqlite)
+				}
+				if w.bulk.key >= 0 {
+					n, _ := result.RowsAffected()
+					w.hit = append(w.hit, n > 0)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// query runs a bulk that returns rows, once for each of its rows.
+func (w *work) query(ctx context.Context, stmt *sql.Stmt) error {
+	for _, row := range w.rows {
+		out := make([]any, w.bulk.returns)
+		into := make([]any, len(out))
+		for i := range out {
+			into[i] = &out[i]
+		}
+		if err := stmt.QueryRowContext(ctx, row...).Scan(into...); err != nil {
+			return fmt.Errorf("%w in %.60s", err, w.bulk.sqlite)
+		}
+		w.out = append(w.out, out)
+	}
+	return nil
+}

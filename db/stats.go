@@ -1,0 +1,224 @@
+package db
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// What the statistics count, by minute. Stored: never renumber.
+const (
+	statEvents     = 1   // by source
+	statRejected   = 2   // by source
+	statDuplicates = 3   // by source
+	statSucceeded  = 10  // attempts, by endpoint
+	statFailed     = 11  // attempts, by endpoint
+	statDead       = 12  // deliveries that became dead letters, by endpoint
+	statLatency    = 100 // attempts by duration: 100+i, see latencyBucket
+	latencyBuckets = 40
+)
+
+// latencyBucket sorts a duration: bucket i holds durations below
+// latencyBound(i), each bound √2 times the one before, from 0.1 ms to 80 s.
+func latencyBucket(d time.Duration) int {
+	for i := range latencyBuckets - 1 {
+		if d < latencyBound(i) {
+			return i
+		}
+	}
+	return latencyBuckets - 1
+}
+
+func latencyBound(i int) time.Duration { return latencyBounds[i] }
+
+var latencyBounds = func() (bounds [latencyBuckets]time.Duration) {
+	b := float64(100 * time.Microsecond)
+	for i := range bounds {
+		bounds[i] = time.Duration(b)
+		b *= 1.41421356
+	}
+	return bounds
+}()
+
+type statKey struct {
+	project relay.ID
+	kind    int64
+	ref     relay.ID
+	minute  int64
+}
+
+// counters sums what one commit adds to the statistics.
+type counters map[statKey]int64
+
+func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
+
+func (c counters) event(e *relay.Event) {
+	k := statKey{e.ProjectID, statEvents, e.SourceID, minuteOf(e.ReceivedAt)}
+	c[k]++
+	switch e.Status {
+	case relay.EventRejected:
+		k.kind = statRejected
+		c[k]++
+	case relay.EventDuplicate:
+		k.kind = statDuplicates
+		c[k]++
+	}
+}
+
+func (c counters) attempt(a *relay.Attempt, status relay.DeliveryStatus) {
+	k := statKey{a.ProjectID, statFailed, a.EndpointID, minuteOf(a.StartedAt)}
+	if a.Outcome == relay.OutcomeSuccess {
+		k.kind = statSucceeded
+	}
+	c[k]++
+	if status == relay.DeliveryDLQ {
+		k.kind = statDead
+		c[k]++
+	}
+	if a.Outcome != relay.OutcomeInterrupted {
+		k.kind = statLatency + int64(latencyBucket(a.Duration))
+		c[k]++
+	}
+}
+
+var addStats = insertion("stats", "ON CONFLICT (project_id, minute, kind, ref_id) DO UPDATE SET n = stats.n + excluded.n", "",
+	columnsOf(cols(kBytes, "project_id"), cols(kInt, "kind"), cols(kBytes, "ref_id"), cols(kInt, "minute n")))
+
+// works is the sums as rows, in one order so that transactions cannot wait
+// for each other in a circle.
+func (c counters) works() []*work {
+	if len(c) == 0 {
+		return nil
+	}
+	keys := make([]statKey, 0, len(c))
+	for k := range c {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b statKey) int {
+		return cmp.Or(bytes.Compare(a.project[:], b.project[:]), cmp.Compare(a.minute, b.minute),
+			cmp.Compare(a.kind, b.kind), bytes.Compare(a.ref[:], b.ref[:]))
+	})
+	w := &work{bulk: addStats}
+	for _, k := range keys {
+		w.add(k.project[:], k.kind, k.ref[:], k.minute, c[k])
+	}
+	return []*work{w}
+}
+
+// Series is what was counted in one stretch of time.
+type Series struct {
+	Start      time.Time
+	Events     int64
+	Rejected   int64
+	Duplicates int64
+	Succeeded  int64 // attempts
+	Failed     int64 // attempts
+	Dead       int64
+}
+
+// Stats are the sums of a window, its course, and the latency of attempts.
+type Stats struct {
+	Total    Series
+	Course   []Series // oldest first, one for each step
+	P50, P95 time.Duration
+	P99      time.Duration
+	ByRef    map[relay.ID]Series        // sources and endpoints
+	P95ByRef map[relay.ID]time.Duration // endpoints
+}
+
+// StatsQuery says what Stats to read. Times are cut to minutes.
+type StatsQuery struct {
+	ProjectID relay.ID
+	Ref       relay.ID // one source or endpoint; zero: all
+	From, To  time.Time
+	Step      time.Duration
+}
+
+// Stats sums the counters of a window.
+func (s *Store) Stats(ctx context.Context, q StatsQuery) (Stats, error) {
+	var rows []struct {
+		Kind   int64
+		RefID  relay.ID
+		Bucket int64
+		N      int64
+	}
+	step := max(int64(q.Step/time.Minute), 1)
+	from, to := minuteOf(q.From), minuteOf(q.To)
+	query := s.r.NewSelect().TableExpr("stats").ColumnExpr("kind, ref_id, (minute - ?) / ? AS bucket, sum(n) AS n", from, step).
+		Where("project_id = ? AND minute >= ? AND minute <= ?", q.ProjectID, from, to).
+		GroupExpr("kind, ref_id, bucket")
+	if !q.Ref.IsZero() {
+		query = query.Where("ref_id = ?", q.Ref)
+	}
+	if err := query.Scan(ctx, &rows); err != nil {
+		return Stats{}, translate(err)
+	}
+	out := Stats{ByRef: map[relay.ID]Series{}, P95ByRef: map[relay.ID]time.Duration{}}
+	out.Course = make([]Series, (to-from)/step+1)
+	for i := range out.Course {
+		out.Course[i].Start = time.Unix((from+int64(i)*step)*60, 0).UTC()
+	}
+	var all [latencyBuckets]int64
+	byRef := map[relay.ID]*[latencyBuckets]int64{}
+	for _, r := range rows {
+		if r.Kind >= statLatency {
+			i := min(r.Kind-statLatency, latencyBuckets-1)
+			all[i] += r.N
+			if byRef[r.RefID] == nil {
+				byRef[r.RefID] = new([latencyBuckets]int64)
+			}
+			byRef[r.RefID][i] += r.N
+			continue
+		}
+		one := out.ByRef[r.RefID]
+		one.add(r.Kind, r.N)
+		out.ByRef[r.RefID] = one
+		out.Total.add(r.Kind, r.N)
+		out.Course[r.Bucket].add(r.Kind, r.N)
+	}
+	out.P50, out.P95, out.P99 = quantile(&all, 0.50), quantile(&all, 0.95), quantile(&all, 0.99)
+	for ref, counts := range byRef {
+		out.P95ByRef[ref] = quantile(counts, 0.95)
+	}
+	return out, nil
+}
+
+func (r *Series) add(kind, n int64) {
+	switch kind {
+	case statEvents:
+		r.Events += n
+	case statRejected:
+		r.Rejected += n
+	case statDuplicates:
+		r.Duplicates += n
+	case statSucceeded:
+		r.Succeeded += n
+	case statFailed:
+		r.Failed += n
+	case statDead:
+		r.Dead += n
+	}
+}
+
+// quantile reads a quantile off the histogram: the upper bound of the bucket
+// in which it lies, zero if nothing was counted.
+func quantile(counts *[latencyBuckets]int64, q float64) time.Duration {
+	var total, seen int64
+	for _, n := range counts {
+		total += n
+	}
+	if total == 0 {
+		return 0
+	}
+	for i, n := range counts {
+		seen += n
+		if float64(seen) >= q*float64(total) {
+			return latencyBound(i)
+		}
+	}
+	return latencyBound(latencyBuckets - 1)
+}
