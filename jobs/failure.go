@@ -86,7 +86,7 @@ func connectSentence(err error, host string) (relay.Outcome, string) {
 func isTLS(err error) bool {
 	var cert *tls.CertificateVerificationError
 	var alert tls.AlertError
-	return errors.As(err, &cert) || errors.As(err, &alert) || errors.Is(err, http.ErrSchemeMismatch) ||
+	return errors.As(err, &cert) || errors.As(err, &alert) ||
 		strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "TLS handshake")
 }
 
@@ -94,6 +94,7 @@ func tlsSentence(err error, host string) string {
 	var invalid x509.CertificateInvalidError
 	var name x509.HostnameError
 	var unknown x509.UnknownAuthorityError
+	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && time.Now().Before(invalid.Cert.NotBefore):
 		return fmt.Sprintf("The TLS certificate of %s is not valid before %s.", host, invalid.Cert.NotBefore.UTC().Format(time.DateOnly))
@@ -103,7 +104,7 @@ func tlsSentence(err error, host string) string {
 		return fmt.Sprintf("The TLS certificate is for another name than %s. Use a name that it covers.", host)
 	case errors.As(err, &unknown):
 		return fmt.Sprintf("The TLS certificate of %s is not from a known authority: it is self-signed, or an intermediate certificate is missing.", host)
-	case errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/":
 		return fmt.Sprintf("%s answered in plain HTTP on an https URL. Use http://, or the port that speaks TLS.", host)
 	case strings.Contains(err.Error(), "TLS handshake timeout"):
 		return fmt.Sprintf("%s did not finish the TLS handshake within %s.", host, seconds(handshakeTimeout))
@@ -146,10 +147,12 @@ func cutSentence(status int) string {
 // statusSentence is empty for an answer that is a success.
 func statusSentence(resp *http.Response) string {
 	code := resp.StatusCode
-	answered := strings.TrimSpace(fmt.Sprintf("The endpoint answered %d %s", code, http.StatusText(code)))
-	switch relay.Classify(code) {
-	case relay.OutcomeSuccess:
+	outcome := relay.Classify(code)
+	if outcome == relay.OutcomeSuccess {
 		return ""
+	}
+	answered := strings.TrimSpace(fmt.Sprintf("The endpoint answered %d %s", code, http.StatusText(code)))
+	switch outcome {
 	case relay.OutcomeRedirect:
 		if to := resp.Header.Get("Location"); to != "" {
 			return fmt.Sprintf("%s and points to %s. Redirects are not followed: use the final URL.", answered, shorten(to, 200))

@@ -71,8 +71,8 @@ func (s *Sender) header(req *Request, res *Result) (http.Header, error) {
 	}
 
 	header := b.header()
-	for i := range b.list {
-		if i >= secretFrom && i < secretTo || isSecretName(b.list[i].Name) {
+	for i := secretFrom; i < len(b.list); i++ {
+		if i < secretTo || isSecretName(b.list[i].Name) {
 			b.list[i].Value = masked
 		}
 	}
@@ -191,15 +191,21 @@ func headerSafe(s string) string {
 	}, s)
 }
 
+var secretWords = [...]string{"authorization", "token", "secret", "password", "api-key", "apikey"}
+
 // isSecretName goes by the names that people give to credentials.
 func isSecretName(name string) bool {
 	if name == "Cookie" {
 		return true
 	}
-	lower := strings.ToLower(name)
-	for _, word := range [...]string{"token", "secret", "password", "api-key", "apikey", "authorization"} {
-		if strings.Contains(lower, word) {
-			return true
+	for i := range name {
+		switch name[i] | 0x20 {
+		case 'a', 't', 's', 'p':
+			for _, word := range secretWords {
+				if len(name)-i >= len(word) && strings.EqualFold(name[i:i+len(word)], word) {
+					return true
+				}
+			}
 		}
 	}
 	return false

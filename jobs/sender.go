@@ -24,7 +24,7 @@ const (
 	excerptTimeout = 2 * time.Second
 	defaultTimeout = 15 * time.Second
 	idleTimeout    = 20 * time.Second // of kept-alive connections
-	laneIdle       = 2 * time.Minute  // after which a project's transport goes
+	outletIdle     = 2 * time.Minute  // after which a project's transport goes
 )
 
 // SenderOptions configures a Sender.
@@ -41,13 +41,13 @@ type Sender struct {
 	opts SenderOptions
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	mu    sync.Mutex
-	lanes map[relay.ID]*lane
-	swept time.Time
+	mu      sync.Mutex
+	outlets map[relay.ID]*outlet
+	swept   time.Time
 }
 
-// lane is what one project sends through.
-type lane struct {
+// outlet is what one project sends through.
+type outlet struct {
 	transport *http.Transport
 	used      time.Time
 }
@@ -58,9 +58,9 @@ func NewSender(opts SenderOptions) *Sender {
 		opts.Now = time.Now
 	}
 	return &Sender{
-		opts:  opts,
-		dial:  guardedDial(opts.Egress, opts.SelfAddrs, pureResolver()),
-		lanes: make(map[relay.ID]*lane),
+		opts:    opts,
+		dial:    guardedDial(opts.Egress, opts.SelfAddrs, pureResolver()),
+		outlets: make(map[relay.ID]*outlet),
 	}
 }
 
@@ -68,9 +68,9 @@ func NewSender(opts SenderOptions) *Sender {
 func (s *Sender) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, l := range s.lanes {
-		l.transport.CloseIdleConnections()
-		delete(s.lanes, id)
+	for id, o := range s.outlets {
+		o.transport.CloseIdleConnections()
+		delete(s.outlets, id)
 	}
 }
 
@@ -124,14 +124,12 @@ func (s *Sender) attempt(ctx context.Context, req *Request, res *Result) {
 		res.Outcome, res.Err = explain(err, req, u.Hostname())
 		return
 	}
-	out := newRequest(u, header, req.Body)
-
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	deadline := newDeadline(timeoutOf(req.Endpoint), cancel)
 	defer deadline.stop()
 
-	resp, err := s.lane(req.ProjectID).RoundTrip(out.WithContext(ctx))
+	resp, err := s.transport(req.ProjectID).RoundTrip(newRequest(ctx, u, header, req.Body))
 	if err != nil {
 		switch {
 		case deadline.passed.Load():
@@ -166,18 +164,19 @@ func (s *Sender) attempt(ctx context.Context, req *Request, res *Result) {
 	}
 }
 
-func newRequest(u *url.URL, header http.Header, body []byte) *http.Request {
-	r := &http.Request{
+func newRequest(ctx context.Context, u *url.URL, header http.Header, body []byte) *http.Request {
+	r := http.Request{
 		Method: http.MethodPost, URL: u, Host: u.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Body: http.NoBody, ContentLength: int64(len(body)),
 	}
 	if len(body) > 0 {
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		// For a connection that turns out closed before a byte was written.
+		// GetBody serves a connection that turns out closed before a byte
+		// was written.
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		r.Body, _ = r.GetBody()
 	}
-	return r
+	return r.WithContext(ctx)
 }
 
 func timeoutOf(e *relay.Endpoint) time.Duration {
@@ -247,28 +246,28 @@ func responseHeaders(h http.Header) relay.Headers {
 	return out
 }
 
-// lane finds or makes the transport of a project, and drops those that have
+// transport finds or makes the transport of a project, and drops those that have
 // not been used for a while.
-func (s *Sender) lane(project relay.ID) *http.Transport {
+func (s *Sender) transport(project relay.ID) *http.Transport {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.lanes[project]
-	if l == nil {
-		l = &lane{transport: s.newTransport()}
-		s.lanes[project] = l
+	o := s.outlets[project]
+	if o == nil {
+		o = &outlet{transport: s.newTransport()}
+		s.outlets[project] = o
 	}
-	l.used = now
-	if now.Sub(s.swept) > laneIdle {
+	o.used = now
+	if now.Sub(s.swept) > outletIdle {
 		s.swept = now
-		for id, old := range s.lanes {
-			if now.Sub(old.used) > laneIdle {
+		for id, old := range s.outlets {
+			if now.Sub(old.used) > outletIdle {
 				old.transport.CloseIdleConnections()
-				delete(s.lanes, id)
+				delete(s.outlets, id)
 			}
 		}
 	}
-	return l.transport
+	return o.transport
 }
 
 func (s *Sender) newTransport() *http.Transport {

@@ -1,0 +1,63 @@
+package jobs
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func TestOpenRedisRefusesBadURLs(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"", "localhost:6379", "http://x", "redis://:s3cret@host:port:port/x", "redis://u:s3cret@h/not-a-number"} {
+		_, _, _, err := OpenRedis(url)
+		if err == nil {
+			t.Errorf("%q was taken", url)
+		} else if strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: the error shows the password: %v", url, err)
+		}
+	}
+}
+
+func TestOpenRedisWorksLater(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	server.stop()
+	client := openTestRedis(t, server.URL)
+	start := time.Now()
+	if err := client.Ping(t.Context()).Err(); err == nil || time.Since(start) > time.Second {
+		t.Errorf("ping without a server: %v after %s", err, time.Since(start))
+	}
+	server.start(t)
+	eventually(t, "the client reaches the server", func() bool { return client.Ping(t.Context()).Err() == nil })
+}
+
+func TestRedisOverTLSIsAskedInTLS(t *testing.T) {
+	t.Parallel()
+	client := openTestRedis(t, "rediss://redis.example:6380/2").(*redis.Client)
+	if o := client.Options(); o.TLSConfig == nil || o.TLSConfig.ServerName != "redis.example" || o.DB != 2 {
+		t.Errorf("options: %+v", o)
+	}
+}
+
+func TestRedisWarnings(t *testing.T) {
+	t.Parallel()
+	client := openTestRedis(t, startRedis(t).URL)
+	if w, err := RedisWarnings(t.Context(), client); err != nil || len(w) != 0 {
+		t.Errorf("a good server: %q, %v", w, err)
+	}
+	client.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru")
+	if w, err := RedisWarnings(t.Context(), client); err != nil || len(w) != 1 || !strings.Contains(w[0], "noeviction") {
+		t.Errorf("an evicting server: %q, %v", w, err)
+	}
+}
+
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{"7.0.15": true, "6.2.0": true, "6.0.16": false, "5.9": false, "10.1": true, "": false} {
+		if got := atLeast(version, 6, 2); got != want {
+			t.Errorf("%s: %v", version, got)
+		}
+	}
+}
