@@ -41,38 +41,30 @@ type SourceFormModel struct {
 // form field stands behind it. A secret field is empty unless the person just
 // typed into it: on an existing source an empty one keeps the stored secret.
 type SourceForm struct {
-	ID                  relay.ID         // zero: a new source
-	Providers           []ProviderOption // the presets to choose from
-	Name                string           // name
-	Slug                string           // slug; empty: made from the name
-	Type                string           // type: http, rest_api, pub_sub
-	VerifierType        string           // verifier_type: noop, hmac, basic_auth, api_key or a preset's name
-	Secret              string           // secret, for presets
-	HMACHeader          string           // hmac_header
-	HMACHash            string           // hmac_hash
-	HMACSecret          string           // hmac_secret
-	HMACEncoding        string           // hmac_encoding
-	HMACPrefix          string           // hmac_prefix
-	BasicAuthUsername   string           // basic_auth_username
-	BasicAuthPassword   string           // basic_auth_password
-	APIKeyHeaderName    string           // api_key_header_name
-	APIKeyHeaderValue   string           // api_key_header_value
-	EventTypeLocation   string           // event_type_location
-	IdempotencyKeys     string           // idempotency_keys, one a line or by commas
-	ResponseStatus      string           // custom_response_status; empty: the usual answer
-	ResponseContentType string           // custom_response_content_type
-	ResponseBody        string           // custom_response_body
-	ForwardHeaders      string           // forward_headers, one a line or by commas
-	RetentionDays       string           // retention_days
-	RateLimit           string           // rate_limit, a second; 0 or empty: none
-	IsDisabled          bool             // is_disabled, "on" when ticked
-	SecretSet           bool             // a secret is stored for the present verifier type
+	ID                  relay.ID // zero: a new source
+	Name                string   // name
+	Slug                string   // slug; empty: made from the name
+	Type                string   // type: http, rest_api, pub_sub
+	VerifierType        string   // verifier_type: noop, hmac, basic_auth, api_key or a preset's name
+	Secret              string   // secret, for presets
+	HMACHeader          string   // hmac_header
+	HMACHash            string   // hmac_hash
+	HMACSecret          string   // hmac_secret
+	HMACEncoding        string   // hmac_encoding
+	HMACPrefix          string   // hmac_prefix
+	BasicAuthUsername   string   // basic_auth_username
+	BasicAuthPassword   string   // basic_auth_password
+	APIKeyHeaderName    string   // api_key_header_name
+	APIKeyHeaderValue   string   // api_key_header_value
+	EventTypeLocation   string   // event_type_location
+	IdempotencyKeys     string   // idempotency_keys, one a line or by commas
+	ResponseStatus      string   // custom_response_status; empty: the usual answer
+	ResponseContentType string   // custom_response_content_type
+	ResponseBody        string   // custom_response_body
+	ForwardHeaders      string   // forward_headers, one a line or by commas
+	RetentionDays       string   // retention_days
+	RateLimit           string   // rate_limit, a second; 0 or empty: none
+	IsDisabled          bool     // is_disabled, "on" when ticked
+	SecretSet           bool     // a secret is stored for the present verifier type
 	Errors              map[string]string
-}
-
-// ProviderOption is a provider whose webhooks a preset can verify.
-type ProviderOption struct {
-	Name  string // the verifier type
-	Title string
-	Note  string // where the secret is found, or what is weak about the scheme; may be empty
 }

@@ -81,3 +81,5 @@ func (p Pager) prevURL(path string, filter url.Values) string {
 	}
 	return listURL(path, v)
 }
+
+func sourceID(id relay.ID) string { return relay.PrefixSource.Format(id) }

@@ -1,0 +1,76 @@
+package views
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	cases := []struct{ name, got, want string }{
+		{"now", ago(now, now), "just now"},
+		{"seconds", ago(now, now.Add(-12*time.Second)), "12 s ago"},
+		{"future", ago(now, now.Add(90*time.Second)), "in 1 min"},
+		{"hours", ago(now, now.Add(-3*time.Hour)), "3 h ago"},
+		{"date", ago(now, now.Add(-40*24*time.Hour)), "14 Oct"},
+		{"last year", ago(now, now.Add(-400*24*time.Hour)), "19 Oct 2025"},
+		{"no time", ago(now, time.Time{}), "–"},
+		{"ms", span(23 * time.Millisecond), "23 ms"},
+		{"seconds with a fraction", span(1400 * time.Millisecond), "1.4 s"},
+		{"minutes", span(125 * time.Second), "2 min 5 s"},
+		{"whole hours", span(3 * time.Hour), "3 h"},
+		{"bytes", size(812), "812 B"},
+		{"kilobytes", size(3100), "3.1 kB"},
+		{"megabytes", size(2_000_000), "2 MB"},
+		{"thousands", count(1234567), "1,234,567"},
+		{"capped", countCapped(10000, true), "10,000+"},
+		{"ies", plural(2, "delivery"), "2 deliveries"},
+		{"one", plural(1, "delivery"), "1 delivery"},
+		{"one failure in many", percent(999_999, 1_000_000), "99.9 %"},
+		{"one success in many", percent(1, 1_000_000), "0.1 %"},
+		{"none of none", percent(0, 0), "–"},
+		{"short id", shortID("evt_0198c3b2-7d1e-7c2a-9f00-1234567890ab"), "evt_0198…7890ab"},
+		{"direction marks", visible("a\u202eb\x00"), "a\uFFFDb␀"},
+		{"status", httpStatus(503), "503 Service Unavailable"},
+	}
+	for _, c := range cases {
+		if c.got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, c.got, c.want)
+		}
+	}
+}
+
+func TestFormErrorsUseFormNames(t *testing.T) {
+	t.Parallel()
+	fields := map[string]string{
+		"name": "name", "verifier.type": "verifier_type", "verifier.hmac.secret": "hmac_secret",
+		"verifier.secret": "secret", "verifier.api_key.header_name": "api_key_header_name",
+		"authentication.type": "authentication_type", "authentication.bearer.token": "bearer_token",
+		"authentication.basic_auth.username": "basic_auth_username",
+		"retry.max_retries":                  "retry_max_retries", "source_ids[2]": "source_ids",
+		"custom_response.status": "custom_response_status",
+	}
+	for api, form := range fields {
+		if got := FormErrors(relay.Invalid(relay.FieldError{Field: api, Message: "x"})); got[form] != "x" {
+			t.Errorf("%s: got %v, want the name %s", api, got, form)
+		}
+	}
+}
+
+func TestPagerKeepsTheWayBack(t *testing.T) {
+	t.Parallel()
+	filter := values("status", "failed")
+	third := Pager{Cursor: "c2", Trail: "c1", Next: "c3"}
+	if got, want := third.nextURL("/events", filter), "/events?cursor=c3&status=failed&trail=c1%2Cc2"; got != want {
+		t.Errorf("next: got %s, want %s", got, want)
+	}
+	if got, want := third.prevURL("/events", filter), "/events?cursor=c1&status=failed"; got != want {
+		t.Errorf("prev: got %s, want %s", got, want)
+	}
+	if got, want := (Pager{Cursor: "c1"}).prevURL("/events", filter), "/events?status=failed"; got != want {
+		t.Errorf("prev of the second page: got %s, want %s", got, want)
+	}
+}
