@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -38,6 +39,10 @@ kill -INT $pid 2>/dev/null
 wait $pid
 rm -rf "$0"`
 
+// running holds on to every server: a lifeline that nobody refers to would be
+// closed by the garbage collector, and its server with it.
+var running sync.Map
+
 // start runs a server in dir until the answer is stopped or this process ends.
 func start(dir, url string, args ...string) (*Server, error) {
 	cmd := exec.Command("/bin/sh", append([]string{"-c", watch, dir}, args...)...)
@@ -55,6 +60,7 @@ func start(dir, url string, args ...string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{URL: url, dir: dir, watchdog: cmd, lifeline: lifeline}
+	running.Store(s, true)
 	if _, err := fmt.Fscan(out, &s.PID); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("%s: %w", args[0], err)
@@ -64,6 +70,7 @@ func start(dir, url string, args ...string) (*Server, error) {
 
 // Stop ends the server and removes its files.
 func (s *Server) Stop() {
+	running.Delete(s)
 	_ = s.lifeline.Close()
 	_ = s.watchdog.Wait()
 }
