@@ -1,0 +1,280 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// EngineOptions configures an Engine.
+type EngineOptions struct {
+	Store *db.Store
+	Redis redis.UniversalClient
+	Wake  *Wake
+	Limit *Limiter
+	Send  *Sender
+	// Alone says that no other process can be working: leases found at start
+	// are those of a dead one.
+	Alone bool
+	// Concurrency is how many deliveries are sent at the same time; 0: 64.
+	Concurrency int
+	// RetryScale multiplies every retry delay; 0: 1.
+	RetryScale float64
+	Host       string // shown in the list of processes
+	Now        func() time.Time
+	Log        *slog.Logger
+}
+
+// Engine brings deliveries from the database to their endpoints: it claims
+// what is due, passes it through asynq, sends it and records what came of it.
+type Engine struct {
+	EngineOptions
+	owner    int64
+	client   *asynq.Client
+	server   *asynq.Server
+	held     *held
+	paces    *paces
+	payloads *payloads
+	slots    chan struct{} // one for each delivery being sent
+	replays  chan struct{} // the same for replays, half as many
+	nudged   chan struct{}
+	hints    hints
+	redisOK  atomic.Bool
+
+	sending sync.WaitGroup
+	loops   sync.WaitGroup
+	stop    context.CancelFunc
+	halt    context.CancelFunc // ends requests under way
+	abort   context.Context
+}
+
+// The queues of asynq. Weights only matter when both have work.
+const (
+	queueLive        = "live"
+	queueReplay      = "replay"
+	queueMaintenance = "maintenance"
+)
+
+// windowOf is how many claimed deliveries may wait or be under way: enough to
+// keep the senders busy while the next are claimed, few enough to be given
+// back quickly.
+func windowOf(concurrency int) int { return min(8*concurrency, 1000) }
+
+// NewEngine makes an engine; Start sets it going.
+func NewEngine(o EngineOptions) *Engine {
+	if o.Concurrency <= 0 {
+		o.Concurrency = 64
+	}
+	if o.RetryScale <= 0 {
+		o.RetryScale = 1
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{
+		EngineOptions: o,
+		owner:         rand.Int64N(1<<62) + 1,
+		client:        asynq.NewClientFromRedisClient(o.Redis),
+		held:          newHeld(),
+		paces:         newPaces(o.Concurrency),
+		payloads:      newPayloads(payloadBytes),
+		slots:         make(chan struct{}, o.Concurrency),
+		replays:       make(chan struct{}, max(o.Concurrency/2, 1)),
+		nudged:        make(chan struct{}, 1),
+	}
+	e.redisOK.Store(true)
+	e.abort, e.halt = context.WithCancel(context.Background())
+	return e
+}
+
+// Start reclaims what a dead process left and begins to work. Redis may be
+// away; the engine works when it is back.
+func (e *Engine) Start(ctx context.Context) error {
+	if e.Alone {
+		if n, err := e.Store.Reclaim(ctx, true); err != nil {
+			return err
+		} else if n > 0 {
+			e.Log.Info("deliveries of a stopped process are due again", "count", n)
+		}
+	}
+	window := windowOf(e.Concurrency)
+	asking, err := hooked(e.Redis, e.Wake.Hook())
+	if err != nil {
+		return err
+	}
+	e.server = asynq.NewServerFromRedisClient(asking, asynq.Config{
+		Concurrency:              window,
+		Queues:                   map[string]int{queueLive: 8, queueReplay: 2, queueMaintenance: 1},
+		TaskCheckInterval:        CheckInterval,
+		DelayedTaskCheckInterval: time.Minute,
+		ShutdownTimeout:          2 * time.Second,
+		Logger:                   &asynqLog{log: e.Log},
+		LogLevel:                 asynq.WarnLevel,
+		BaseContext:              func() context.Context { return e.abort },
+	})
+	if err := e.server.Start(asynq.HandlerFunc(e.process)); err != nil {
+		return err
+	}
+	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e.stop = stop
+	e.loops.Go(func() { e.dispatch(loops) })
+	e.loops.Go(func() { e.reconcile(loops) })
+	e.loops.Go(func() { e.watchRedis(loops) })
+	e.loops.Go(func() { e.Wake.Subscribe(loops, func() { e.hints.all.Store(true); e.poke() }) })
+	return nil
+}
+
+// hooked is another client for the same Redis, with a hook.
+func hooked(client redis.UniversalClient, hook redis.Hook) (redis.UniversalClient, error) {
+	plain, ok := client.(*redis.Client)
+	if !ok {
+		return nil, fmt.Errorf("jobs: %T is not a client of a single Redis", client)
+	}
+	asking := redis.NewClient(plain.Options())
+	asking.AddHook(hook)
+	return asking, nil
+}
+
+// Stop ends the work: no more claims, what is being sent may finish within
+// grace, what was claimed and not begun is given back.
+func (e *Engine) Stop(grace time.Duration) {
+	if e.stop == nil {
+		return
+	}
+	e.stop()
+	e.loops.Wait()
+	e.server.Stop()
+	e.giveBack()
+	finished := make(chan struct{})
+	go func() { e.sending.Wait(); close(finished) }()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-finished:
+	case <-timer.C:
+		e.Log.Warn("deliveries under way are cut off", "count", len(e.slots))
+		e.halt()
+		<-finished
+	}
+	e.server.Shutdown()
+	e.halt()
+	_ = e.client.Close()
+}
+
+func (e *Engine) giveBack() {
+	refs := e.held.drain()
+	if len(refs) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := e.Store.Release(ctx, e.Now(), refs); err != nil {
+		e.Log.Warn("claims could not be given back; they lapse", "count", len(refs), "error", err)
+	}
+}
+
+// poke wakes the dispatcher without waiting for it.
+func (e *Engine) poke() {
+	select {
+	case e.nudged <- struct{}{}:
+	default:
+	}
+}
+
+// hints tell the dispatcher where due work may be, so that it need not look
+// everywhere.
+type hints struct {
+	mu        sync.Mutex
+	endpoints map[relay.ID]struct{}
+	all       atomic.Bool
+}
+
+func (h *hints) add(ids ...relay.ID) {
+	h.mu.Lock()
+	if h.endpoints == nil {
+		h.endpoints = map[relay.ID]struct{}{}
+	}
+	for _, id := range ids {
+		h.endpoints[id] = struct{}{}
+	}
+	h.mu.Unlock()
+}
+
+func (h *hints) take() map[relay.ID]struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ids := h.endpoints
+	h.endpoints = nil
+	return ids
+}
+
+// watchRedis notices when Redis went away or came back empty, and then queues
+// again what was claimed and not begun.
+func (e *Engine) watchRedis(ctx context.Context) {
+	const key = "reprise:epoch"
+	epoch := ""
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ask, cancel := context.WithTimeout(ctx, time.Second)
+		seen, err := e.Redis.Get(ask, key).Result()
+		if errors.Is(err, redis.Nil) {
+			seen = time.Now().Format(time.RFC3339Nano)
+			err = e.Redis.SetNX(ask, key, seen, 0).Err()
+		}
+		cancel()
+		was := e.redisOK.Load()
+		if ok := err == nil; ok != was {
+			e.redisOK.Store(ok)
+			e.Log.Warn("Redis "+map[bool]string{true: "answers again", false: "does not answer; deliveries wait"}[ok], "error", err)
+		}
+		if err != nil {
+			continue
+		}
+		if !was || seen != epoch {
+			e.requeue(ctx)
+			e.hints.all.Store(true)
+			e.poke()
+		}
+		epoch = seen
+	}
+}
+
+// asynqLog passes asynq's warnings on, at most one a second.
+type asynqLog struct {
+	log  *slog.Logger
+	last atomic.Int64
+}
+
+func (l *asynqLog) say(level slog.Level, args []any) {
+	now := time.Now().Unix()
+	if len(args) == 0 || l.last.Swap(now) == now {
+		return
+	}
+	l.log.Log(context.Background(), level, "asynq", "message", args[0])
+}
+
+func (l *asynqLog) Debug(...any)      {}
+func (l *asynqLog) Info(...any)       {}
+func (l *asynqLog) Warn(args ...any)  { l.say(slog.LevelWarn, args) }
+func (l *asynqLog) Error(args ...any) { l.say(slog.LevelError, args) }
+func (l *asynqLog) Fatal(args ...any) { l.say(slog.LevelError, args) }

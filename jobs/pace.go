@@ -1,0 +1,146 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// paces know of each endpoint how much is on its way and how well it copes,
+// and from that how much more it may get: a quick endpoint fills the senders,
+// a slow or dead one ties up next to nothing.
+type paces struct {
+	mu      sync.Mutex
+	byID    map[relay.ID]*pace
+	total   int // claimed and not yet recorded, of all endpoints
+	replays int
+	most    int // concurrent requests of one endpoint at best
+	window  int // total at most
+}
+
+const (
+	startConcurrency = 16
+	leastConcurrency = 2
+	quick            = 200 * time.Millisecond
+)
+
+// pace is one endpoint's part.
+type pace struct {
+	claimed int           // on their way, requests included
+	replays int           // of these
+	sending int           // requests under way
+	allowed int           // requests at the same time
+	average time.Duration // of recent requests
+	failing bool
+	waiters []chan struct{}
+	used    time.Time
+}
+
+func newPaces(concurrency int) *paces {
+	return &paces{byID: map[relay.ID]*pace{}, most: max(concurrency/2, 1), window: windowOf(concurrency)}
+}
+
+func (l *paces) of(id relay.ID) *pace {
+	e := l.byID[id]
+	if e == nil {
+		e = &pace{allowed: min(startConcurrency, l.most)}
+		l.byID[id] = e
+	}
+	return e
+}
+
+// room is how many more deliveries, and how many of them replays, may be
+// claimed for an endpoint. maxInFlight is the endpoint's own bound, or 0.
+func (l *paces) room(id relay.ID, maxInFlight int) (free, replays int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of(id)
+	window := e.allowed
+	switch {
+	case maxInFlight > 0:
+		window = maxInFlight
+	case !e.failing && e.average < quick:
+		window = min(8*e.allowed, l.window/2)
+	}
+	free = max(min(window-e.claimed, l.window-l.total), 0)
+	replays = max(min(max(window/2, 1)-e.replays, l.window/2-l.replays, free), 0)
+	return free, replays
+}
+
+func (l *paces) claim(id relay.ID, replay bool, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of(id)
+	e.claimed += n
+	l.total += n
+	if replay {
+		e.replays += n
+		l.replays += n
+	}
+}
+
+func (l *paces) settle(id relay.ID, replay bool) { l.claim(id, replay, -1) }
+
+// enter waits until the endpoint may get one more request.
+func (l *paces) enter(ctx context.Context, id relay.ID, maxInFlight int) error {
+	for {
+		l.mu.Lock()
+		e := l.of(id)
+		allowed := e.allowed
+		if maxInFlight > 0 {
+			allowed = maxInFlight
+		}
+		if e.sending < allowed {
+			e.sending++
+			l.mu.Unlock()
+			return nil
+		}
+		turn := make(chan struct{}, 1)
+		e.waiters = append(e.waiters, turn)
+		l.mu.Unlock()
+		select {
+		case <-turn:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// leave ends a request and learns from it. An endpoint that answers gets more
+// at a time, one by one; one that cannot be reached gets half.
+func (l *paces) leave(id relay.ID, took time.Duration, outcome relay.Outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of(id)
+	e.sending--
+	e.average = (7*e.average + took) / 8
+	switch outcome {
+	case relay.OutcomeTimeout, relay.OutcomeConnect, relay.OutcomeDNS, relay.OutcomeReset, relay.OutcomeTLS, relay.OutcomeBlocked:
+		e.failing = true
+		e.allowed = max(e.allowed/2, min(leastConcurrency, l.most))
+	default:
+		e.failing = false
+		e.allowed = min(e.allowed+1, l.most)
+	}
+	for range max(min(len(e.waiters), e.allowed-e.sending), 0) {
+		e.waiters[0] <- struct{}{}
+		e.waiters = e.waiters[1:]
+	}
+}
+
+// tidy forgets endpoints of which nothing is on its way and nothing was for a
+// while.
+func (l *paces) tidy(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, e := range l.byID {
+		switch {
+		case e.claimed > 0 || e.sending > 0 || len(e.waiters) > 0:
+			e.used = now
+		case now.Sub(e.used) > 10*time.Minute:
+			delete(l.byID, id)
+		}
+	}
+}
