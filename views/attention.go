@@ -15,10 +15,10 @@ func rangeOr(r string) string {
 
 // trend compares a count with that of the equally long time before.
 func trend(now, before int, rng string) string {
-	r := rangeOr(rng)
+	r := map[string]string{"1h": "hour", "24h": "day", "7d": "7 days", "30d": "30 days"}[rangeOr(rng)]
 	switch {
 	case before == 0:
-		return "in " + r
+		return "none in the " + r + " before"
 	case now == before:
 		return "as in the " + r + " before"
 	}

@@ -36,8 +36,8 @@ func eventsChart(m OverviewModel) chart {
 		ID: "events", Title: "Events in", Buckets: m.Buckets, Format: count,
 		Summary: plural(m.Current.Events, "event") + ", " + count(m.Current.Rejected) + " rejected",
 		Series: []series{
-			{"accepted", "fill-accent", func(t Totals) int { return t.Events - t.Rejected }},
-			{"rejected", "fill-bad", func(t Totals) int { return t.Rejected }},
+			{"accepted", "c-accent", func(t Totals) int { return t.Events - t.Rejected }},
+			{"rejected", "c-bad", func(t Totals) int { return t.Rejected }},
 		},
 	}
 }
@@ -47,8 +47,8 @@ func deliveriesChart(m OverviewModel) chart {
 		ID: "deliveries", Title: "Deliveries out", Buckets: m.Buckets, Format: count,
 		Summary: count(m.Current.Delivered) + " delivered, " + plural(m.Current.Failed, "dead letter"),
 		Series: []series{
-			{"delivered", "fill-good", func(t Totals) int { return t.Delivered }},
-			{"dead letters", "fill-bad", func(t Totals) int { return t.Failed }},
+			{"delivered", "c-good", func(t Totals) int { return t.Delivered }},
+			{"dead letters", "c-bad", func(t Totals) int { return t.Failed }},
 		},
 	}
 }
@@ -59,8 +59,8 @@ func latencyChart(m OverviewModel) chart {
 		Summary: "p50 " + span(m.Current.P50) + ", p95 " + span(m.Current.P95),
 		Format:  func(v int) string { return span(time.Duration(v) * time.Microsecond) },
 		Series: []series{
-			{"p95", "stroke-accent", func(t Totals) int { return int(t.P95.Microseconds()) }},
-			{"p50", "stroke-muted", func(t Totals) int { return int(t.P50.Microseconds()) }},
+			{"p95", "l-accent", func(t Totals) int { return int(t.P95.Microseconds()) }},
+			{"p50", "l-muted", func(t Totals) int { return int(t.P50.Microseconds()) }},
 		},
 	}
 }
@@ -190,9 +190,9 @@ func sparkColumns(counts []int) []rect {
 	}
 	var parts []rect
 	for i, n := range counts {
-		h, class := float64(n)/float64(most)*18, "fill-accent"
+		h, class := float64(n)/float64(most)*18, "c-accent"
 		if n == 0 {
-			h, class = 1, "fill-muted"
+			h, class = 1, "c-muted"
 		}
 		h = max(h, 1)
 		parts = append(parts, rect{class, strconv.Itoa(i * 4), decimal(20 - h), "3", decimal(h)})
@@ -211,7 +211,7 @@ func healthColumns(buckets []Bucket) []rect {
 		t := b.Totals
 		x := strconv.Itoa(i * 4)
 		if t.Attempts == 0 {
-			parts = append(parts, rect{"fill-muted", x, "19", "3", "1"})
+			parts = append(parts, rect{"c-muted", x, "19", "3", "1"})
 			continue
 		}
 		whole := max(float64(t.Attempts)/float64(most)*20, 3)
@@ -220,10 +220,10 @@ func healthColumns(buckets []Bucket) []rect {
 			bad = max(whole*float64(t.Failures)/float64(t.Attempts), 2)
 		}
 		if good := whole - bad; good > 0.1 {
-			parts = append(parts, rect{"fill-good", x, decimal(20 - good), "3", decimal(good)})
+			parts = append(parts, rect{"c-good", x, decimal(20 - good), "3", decimal(good)})
 		}
 		if bad > 0 {
-			parts = append(parts, rect{"fill-bad", x, decimal(20 - whole), "3", decimal(bad)})
+			parts = append(parts, rect{"c-bad", x, decimal(20 - whole), "3", decimal(bad)})
 		}
 	}
 	return parts

@@ -19,13 +19,13 @@ func attemptMarks(m DeliveryModel) []attemptMark {
 	var marks []attemptMark
 	for _, a := range m.Attempts {
 		marks = append(marks, attemptMark{
-			Class: "stroke-" + string(outcomeLook(a.Outcome).Tone),
+			Class: "l-" + string(outcomeLook(a.Outcome).Tone),
 			Title: fmt.Sprintf("#%d %s, %s", a.Number, attemptTitle(a), minute(a.StartedAt)),
 			At:    a.StartedAt,
 		})
 	}
 	if d := m.Delivery; !d.Status.Final() && !d.NextAttemptAt.IsZero() {
-		marks = append(marks, attemptMark{Class: "stroke-muted", Title: "next, " + minute(d.NextAttemptAt), At: d.NextAttemptAt})
+		marks = append(marks, attemptMark{Class: "l-muted", Title: "next, " + minute(d.NextAttemptAt), At: d.NextAttemptAt})
 	}
 	if len(marks) < 2 {
 		return nil

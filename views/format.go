@@ -197,5 +197,5 @@ func refName(name string, id relay.ID) string {
 	if id.IsZero() {
 		return "deleted"
 	}
-	return name
+	return line(name)
 }

@@ -34,7 +34,7 @@ func payloadSection(m EventModel, v bodyView) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<section class=\"block panes\" aria-label=\"Payload\" hx-disable><div class=\"block-head flex-wrap\"><h2>Payload</h2><div class=\"segments\" role=\"radiogroup\" aria-label=\"View of the payload\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<section class=\"part panes\" aria-label=\"Payload\" hx-disable><div class=\"part-head flex-wrap\"><h2>Payload</h2><div class=\"segments\" role=\"radiogroup\" aria-label=\"View of the payload\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
