@@ -112,7 +112,7 @@ func (e *Engine) deliver(ctx context.Context, c heldClaim) {
 		e.release(c, 0)
 		return
 	}
-	if err := e.paces.enter(ctx, c.EndpointID, ep.MaxInFlight); err != nil {
+	if err := e.paces.enter(e.accept, c.EndpointID, ep.MaxInFlight); err != nil {
 		e.release(c, 0)
 		return
 	}
@@ -121,7 +121,7 @@ func (e *Engine) deliver(ctx context.Context, c heldClaim) {
 	sent := func() bool {
 		outcome := relay.OutcomeInternal
 		defer func() { e.paces.leave(c.EndpointID, e.Now().Sub(entered), outcome) }()
-		if !e.slot(ctx, replay) {
+		if !e.slot(e.accept, replay) {
 			return false
 		}
 		defer e.unslot(replay)

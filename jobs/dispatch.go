@@ -97,14 +97,15 @@ func (e *Engine) round(ctx context.Context, scan bool, turn *relay.ID) bool {
 		}
 		return false
 	}
-	if len(claims) == 0 {
-		return false
-	}
 	e.held.put(claims, until)
 	got := map[relay.ID]int{}
 	for _, c := range claims {
 		e.paces.claim(c.EndpointID, c.Lane == relay.LaneReplay, 1)
 		got[c.EndpointID]++
+	}
+	e.returnRations(ctx, requests, got)
+	if len(claims) == 0 {
+		return false
 	}
 	e.enqueue(ctx, claims)
 	more := false
@@ -160,16 +161,30 @@ func (e *Engine) requests(ctx context.Context, candidates map[relay.ID]struct{},
 	return out
 }
 
-// ration takes tokens of an endpoint's rate limit.
+// ration asks for places under an endpoint's rate limit.
 func (e *Engine) ration(ctx context.Context, ep *relay.Endpoint, want int) int {
 	if ep.RateLimit <= 0 || want <= 0 {
 		return want
 	}
-	granted, _, err := e.Limit.Take(ctx, "endpoint:"+ep.ID.UUID(), ep.RateLimit, ep.RateLimitDuration, want)
+	ctx, cancel := context.WithTimeout(ctx, enqueueTime)
+	defer cancel()
+	granted, err := e.rates.Take(ctx, ep.ID.UUID(), ep.RateLimit, ep.RateLimitDuration, want)
 	if err != nil {
-		e.Log.Debug("rate limit", "error", err)
+		e.Log.Debug("asking for places under a rate limit", "error", err)
 	}
 	return granted
+}
+
+// returnRations gives back the places for which nothing was due.
+func (e *Engine) returnRations(ctx context.Context, requests []db.ClaimRequest, got map[relay.ID]int) {
+	for _, q := range requests {
+		ep, ok := e.Store.Config().Endpoint(q.EndpointID)
+		if unused := q.Limit - got[q.EndpointID]; ok && ep.RateLimit > 0 && unused > 0 {
+			if err := e.rates.GiveBack(ctx, ep.ID.UUID(), unused); err != nil {
+				e.Log.Debug("giving places under a rate limit back", "error", err)
+			}
+		}
+	}
 }
 
 // enqueue hands claims to asynq: one task for each while there are few, tasks

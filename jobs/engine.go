@@ -22,7 +22,6 @@ type EngineOptions struct {
 	Store *db.Store
 	Redis redis.UniversalClient
 	Wake  *Wake
-	Limit *Limiter
 	Send  *Sender
 	// Alone says that no other process can be working: leases found at start
 	// are those of a dead one.
@@ -46,6 +45,7 @@ type Engine struct {
 	held     *held
 	paces    *paces
 	payloads *payloads
+	rates    *Window
 	slots    chan struct{} // one for each delivery being sent
 	replays  chan struct{} // the same for replays, half as many
 	nudged   chan struct{}
@@ -55,8 +55,10 @@ type Engine struct {
 	sending sync.WaitGroup
 	loops   sync.WaitGroup
 	stop    context.CancelFunc
-	halt    context.CancelFunc // ends requests under way
-	abort   context.Context
+	accept  context.Context // ends when nothing more may begin
+	refuse  context.CancelFunc
+	abort   context.Context // ends when requests under way must end
+	halt    context.CancelFunc
 }
 
 // The queues of asynq. Weights only matter when both have work.
@@ -92,12 +94,14 @@ func NewEngine(o EngineOptions) *Engine {
 		held:          newHeld(),
 		paces:         newPaces(o.Concurrency),
 		payloads:      newPayloads(payloadBytes),
+		rates:         &Window{o.Redis},
 		slots:         make(chan struct{}, o.Concurrency),
 		replays:       make(chan struct{}, max(o.Concurrency/2, 1)),
 		nudged:        make(chan struct{}, 1),
 	}
 	e.redisOK.Store(true)
 	e.abort, e.halt = context.WithCancel(context.Background())
+	e.accept, e.refuse = context.WithCancel(e.abort)
 	return e
 }
 
@@ -158,6 +162,7 @@ func (e *Engine) Stop(grace time.Duration) {
 	e.stop()
 	e.loops.Wait()
 	e.server.Stop()
+	e.refuse()
 	e.giveBack()
 	finished := make(chan struct{})
 	go func() { e.sending.Wait(); close(finished) }()

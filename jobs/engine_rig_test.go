@@ -147,7 +147,7 @@ func (r *rig) start(change ...func(*EngineOptions)) *Engine {
 		others = r.redis
 	}
 	o := EngineOptions{
-		Store: r.store, Redis: r.redis, Wake: NewWake(others, "work"), Limit: NewLimiter(r.redis), Alone: r.alone, RetryScale: 0.001,
+		Store: r.store, Redis: r.redis, Wake: NewWake(others, "work"), Alone: r.alone, RetryScale: 0.001,
 		Send: NewSender(SenderOptions{Egress: relay.EgressPolicy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}),
 		Log:  slog.New(slog.NewTextHandler(r.t.Output(), nil)),
 	}
@@ -157,7 +157,7 @@ func (r *rig) start(change ...func(*EngineOptions)) *Engine {
 	e := NewEngine(o)
 	r.must(e.Start(r.t.Context()))
 	r.engine = e
-	r.client = &Client{Redis: r.redis, Embedded: r.alone, Wake: o.Wake, Limit: o.Limit, Engine: e}
+	r.client = &Client{Redis: r.redis, Embedded: r.alone, Wake: o.Wake, Limit: NewLimiter(r.redis), Engine: e}
 	var once sync.Once
 	stop := func() { once.Do(func() { e.Stop(20 * time.Second) }) }
 	r.t.Cleanup(stop)
