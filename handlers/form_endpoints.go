@@ -1,0 +1,148 @@
+package handlers
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/reprise-dev/reprise/relay"
+	"github.com/reprise-dev/reprise/views"
+)
+
+// createEndpointForm shows the new signing secret in its own answer: there is
+// no page to go on to that could show it.
+func createEndpointForm(v *visit, f *form) error {
+	e := v.app.newEndpoint(v.project.ID)
+	if secret := f.text("secret"); secret != "" {
+		e.Secrets[0].Value = secret
+	}
+	err := f.applyEndpoint(e, v.app.o.Egress)
+	if err == nil {
+		err = v.store.CreateEndpoint(v.ctx, e, v.Actor)
+	}
+	if isTyped(err) {
+		m := views.EndpointFormModel{Frame: v.at("/endpoints/new"), Form: f.typedEndpoint(relay.ID{}, false, err)}
+		if m.Form.Sources, err = v.sourceRefs(); err != nil {
+			return err
+		}
+		return v.render(fiber.StatusUnprocessableEntity, views.EndpointNewPage(m))
+	}
+	if err != nil {
+		return err
+	}
+	return v.showEndpoint(fiber.StatusCreated, e, shownEndpoint{newSecret: e.Secrets[0].Value, form: endpointForm(e)})
+}
+
+func updateEndpointForm(v *visit, f *form) error {
+	e, err := v.endpoint()
+	if err != nil {
+		return err
+	}
+	disable, was := f.ticked("is_disabled"), e.Status == relay.EndpointDisabled
+	action := "endpoint.updated"
+	switch {
+	case disable && !was:
+		action = "endpoint.disabled"
+	case was && !disable:
+		action = "endpoint.enabled"
+	}
+	saved, err := v.store.UpdateEndpoint(v.ctx, v.project.ID, e.ID, action, v.Actor, func(e *relay.Endpoint) error {
+		if disable {
+			e.Status, e.PauseReason = relay.EndpointDisabled, ""
+		} else if e.Status == relay.EndpointDisabled {
+			e.Status, e.PauseReason = relay.EndpointActive, ""
+		}
+		return f.applyEndpoint(e, v.app.o.Egress)
+	})
+	if isTyped(err) {
+		authSet := hasCredential(e.Authentication) && f.text("authentication_type") == e.Authentication.Type
+		return v.showEndpoint(fiber.StatusUnprocessableEntity, e, shownEndpoint{
+			tab: "settings", form: f.typedEndpoint(e.ID, authSet, err),
+		})
+	}
+	if err != nil {
+		return err
+	}
+	v.wake(saved)
+	return v.done(endpointPath(saved.ID)+"?tab=settings", views.Flash{Text: "Saved the settings of " + saved.Name + "."})
+}
+
+func pauseEndpointForm(v *visit, f *form) error {
+	return v.setStatus(f, relay.EndpointPaused, "endpoint.paused", "Paused ", ". Its deliveries wait until it is resumed.")
+}
+
+func resumeEndpointForm(v *visit, f *form) error {
+	return v.setStatus(f, relay.EndpointActive, "endpoint.resumed", "Resumed ", ". What waited is being delivered.")
+}
+
+func (v *visit) setStatus(f *form, status relay.EndpointStatus, action, did, so string) error {
+	id, err := v.pathID(relay.PrefixEndpoint)
+	if err != nil {
+		return err
+	}
+	e, err := v.store.UpdateEndpoint(v.ctx, v.project.ID, id, action, v.Actor, func(e *relay.Endpoint) error {
+		e.Status, e.PauseReason = status, ""
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	v.wake(e)
+	return v.back(f, endpointPath(e.ID), views.Flash{Text: did + e.Name + so})
+}
+
+// wake lets go out what an endpoint may get now.
+func (v *visit) wake(e *relay.Endpoint) {
+	if e.Status == relay.EndpointActive {
+		v.app.nudge(e.ID)
+	}
+}
+
+func rotateSecretForm(v *visit, f *form) error {
+	e, err := v.endpoint()
+	if err != nil {
+		return err
+	}
+	seconds := f.number("expire_after", "expire_after", int(defaultOverlap/time.Second))
+	if seconds < 0 || seconds > int(maxOverlap/time.Second) {
+		f.faults.add("expire_after", "must be from 0 to "+strconv.Itoa(int(maxOverlap/time.Second))+" seconds")
+	}
+	if err := f.faults.err(); err != nil {
+		return err
+	}
+	secret := relay.Secret{ID: relay.NewID(), Value: relay.NewSecret(), CreatedAt: v.now}
+	e, err = v.store.RotateSecret(v.ctx, v.project.ID, e.ID, secret, v.now.Add(time.Duration(seconds)*time.Second), v.Actor)
+	if err != nil {
+		return err
+	}
+	return v.showEndpoint(fiber.StatusOK, e, shownEndpoint{newSecret: secret.Value, form: endpointForm(e)})
+}
+
+func testFireForm(v *visit, f *form) error {
+	e, err := v.endpoint()
+	if err != nil {
+		return err
+	}
+	d, err := v.app.fireTest(v.ctx, v.Actor, e, f.text("event"))
+	if flash, refused := refusal(err); refused {
+		return v.back(f, endpointPath(e.ID), flash)
+	}
+	if err != nil {
+		return err
+	}
+	return v.back(f, endpointPath(e.ID), views.Flash{
+		Text: "Sent a test event to " + e.Name + ".", LinkURL: deliveryPath(d.ID), LinkLabel: "See the delivery",
+	})
+}
+
+func deleteEndpointForm(v *visit, _ *form) error {
+	e, err := v.endpoint()
+	if err != nil {
+		return err
+	}
+	if err := v.store.DeleteEndpoint(v.ctx, v.project.ID, e.ID, v.Actor); err != nil {
+		return err
+	}
+	return v.done("/endpoints", views.Flash{Text: "Deleted the endpoint " + e.Name + ". What was still to be delivered there is discarded."})
+}

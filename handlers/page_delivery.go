@@ -1,0 +1,78 @@
+package handlers
+
+import (
+	"slices"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/reprise-dev/reprise/relay"
+	"github.com/reprise-dev/reprise/views"
+)
+
+func deliveryPage(v *visit) error {
+	d, err := v.delivery()
+	if err != nil {
+		return err
+	}
+	ev, err := v.store.Event(v.ctx, v.project.ID, d.EventID)
+	if err != nil {
+		return err
+	}
+	m := views.DeliveryModel{
+		Frame: v.frame, Delivery: &d, Event: &ev, Source: v.sourceRef(d.SourceID), Endpoint: v.endpointRef(d.EndpointID),
+	}
+	if payload, err := v.store.Payload(v.ctx, ev.ID); err == nil {
+		m.Payload = &payload
+	} else if relay.KindOf(err) != relay.KindNotFound {
+		return err
+	}
+	if m.Attempts, err = v.attempts(d.ID); err != nil {
+		return err
+	}
+	of, err := v.store.DeliveriesOfEvents(v.ctx, []relay.ID{ev.ID})
+	if err != nil {
+		return err
+	}
+	m.Lineage = lineage(of[ev.ID], d.EndpointID)
+	m.NoRetry, m.NoReplay, m.NoDiscard = refusals(&d, &ev, m.Endpoint.ID.IsZero())
+	return v.render(fiber.StatusOK, views.DeliveryPage(m))
+}
+
+// delivery finds the delivery that the path names.
+func (v *visit) delivery() (relay.Delivery, error) {
+	id, err := v.pathID(relay.PrefixDelivery)
+	if err != nil {
+		return relay.Delivery{}, err
+	}
+	return v.store.Delivery(v.ctx, v.project.ID, id)
+}
+
+// lineage is what was ever made of an event for one endpoint, oldest first.
+func lineage(deliveries []relay.Delivery, endpoint relay.ID) []*relay.Delivery {
+	var line []*relay.Delivery
+	for i := range deliveries {
+		if deliveries[i].EndpointID == endpoint {
+			line = append(line, &deliveries[i])
+		}
+	}
+	slices.SortFunc(line, func(a, b *relay.Delivery) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	return line
+}
+
+// refusals say why a delivery cannot be retried, replayed or discarded now.
+func refusals(d *relay.Delivery, ev *relay.Event, endpointGone bool) (noRetry, noReplay, noDiscard string) {
+	switch reason := notReplayable(ev); {
+	case endpointGone:
+		noRetry = "Its endpoint was deleted."
+	case reason != "":
+		noRetry = reason
+	}
+	noReplay = noRetry
+	switch d.Status {
+	case relay.DeliveryDelivered:
+		noDiscard = "It was delivered."
+	case relay.DeliveryDiscarded:
+		noDiscard = "It was discarded already."
+	}
+	return noRetry, noReplay, noDiscard
+}

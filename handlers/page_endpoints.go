@@ -1,0 +1,131 @@
+package handlers
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/relay"
+	"github.com/reprise-dev/reprise/views"
+)
+
+func endpointsPage(v *visit) error {
+	waiting, err := v.store.WaitingByEndpoint(v.ctx, v.project.ID)
+	if err != nil {
+		return err
+	}
+	dead, err := v.store.DeadByEndpoint(v.ctx, v.project.ID)
+	if err != nil {
+		return err
+	}
+	m := views.EndpointsModel{Frame: v.frame}
+	for _, e := range v.store.Config().EndpointsOf(v.project.ID) {
+		row, err := v.endpointRow(e, waiting, dead)
+		if err != nil {
+			return err
+		}
+		m.Rows = append(m.Rows, row)
+	}
+	return v.render(fiber.StatusOK, views.EndpointsPage(m))
+}
+
+func (v *visit) endpointRow(e *relay.Endpoint, waiting, dead map[relay.ID]int64) (views.EndpointRow, error) {
+	w := dayByHour(v.now)
+	stats, err := v.store.Stats(v.ctx, w.query(v.project.ID, e.ID))
+	row := views.EndpointRow{
+		Endpoint: e, Totals: statsTotals(stats), Buckets: w.buckets(stats.Course),
+		Waiting: int(waiting[e.ID]), DeadLetters: int(dead[e.ID]),
+	}
+	for _, s := range stats.Course {
+		if s.Succeeded+s.Failed > 0 {
+			row.LastAt = s.Start
+		}
+	}
+	return row, err
+}
+
+func newEndpointPage(v *visit) error {
+	form := endpointForm(v.app.newEndpoint(v.project.ID))
+	var err error
+	if form.Sources, err = v.sourceRefs(); err != nil {
+		return err
+	}
+	return v.render(fiber.StatusOK, views.EndpointNewPage(views.EndpointFormModel{Frame: v.frame, Form: form}))
+}
+
+func endpointPage(v *visit) error {
+	e, err := v.endpoint()
+	if err != nil {
+		return err
+	}
+	return v.showEndpoint(fiber.StatusOK, e, shownEndpoint{tab: v.Query("tab"), form: endpointForm(e)})
+}
+
+// endpoint finds the endpoint that the path names.
+func (v *visit) endpoint() (*relay.Endpoint, error) {
+	id, err := v.pathID(relay.PrefixEndpoint)
+	if err != nil {
+		return nil, err
+	}
+	return v.store.Endpoint(v.project.ID, id)
+}
+
+// shownEndpoint is what one request shows of an endpoint beside its state.
+type shownEndpoint struct {
+	tab       string
+	newSecret string
+	form      views.EndpointForm
+}
+
+func (v *visit) showEndpoint(status int, e *relay.Endpoint, show shownEndpoint) error {
+	waiting, err := v.store.WaitingByEndpoint(v.ctx, v.project.ID)
+	if err != nil {
+		return err
+	}
+	dead, err := v.store.DeadByEndpoint(v.ctx, v.project.ID)
+	if err != nil {
+		return err
+	}
+	m := views.EndpointModel{Frame: v.at(endpointPath(e.ID)), Tab: show.tab, NewSecret: show.newSecret, Form: show.form}
+	if m.Row, err = v.endpointRow(e, waiting, dead); err != nil {
+		return err
+	}
+	if m.Sources, err = v.sourceRefs(); err != nil {
+		return err
+	}
+	m.Form.Sources = m.Sources
+	recent, err := v.store.Deliveries(v.ctx, v.project.ID, db.DeliveryFilter{EndpointID: e.ID}, db.Page{Limit: 10})
+	if err != nil {
+		return err
+	}
+	if m.Recent = v.deliveryRows(recent.Rows); len(m.Recent) > 0 && m.Row.LastAt.IsZero() {
+		m.Row.LastAt = recent.Rows[0].CreatedAt
+	}
+	for i := len(e.Secrets) - 1; i >= 0; i-- {
+		if s := e.Secrets[i]; !s.Expired(v.now) {
+			m.Secrets = append(m.Secrets, views.Secret{Hint: relay.MaskSecret(s.Value), CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt})
+		}
+	}
+	m.EventTypes = v.testTypes(e, recent.Rows)
+	return v.render(status, views.EndpointPage(m))
+}
+
+// testTypes are the event types to choose from for a test: what the endpoint
+// asks for and what it got of late.
+func (v *visit) testTypes(e *relay.Endpoint, recent []relay.Delivery) []string {
+	var seen []string
+	for _, d := range recent {
+		seen = append(seen, d.EventType)
+	}
+	types := []string{}
+	for _, t := range append(v.typesOf(seen), "test.ping") {
+		if relay.MatchType(e.EventFilter, t) {
+			types = append(types, t)
+		}
+	}
+	if len(types) == 0 {
+		return []string{"test.ping"}
+	}
+	return types
+}
+
+func endpointPath(id relay.ID) string { return "/endpoints/" + relay.PrefixEndpoint.Format(id) }

@@ -1,0 +1,121 @@
+package handlers
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/relay"
+	"github.com/reprise-dev/reprise/views"
+)
+
+func overviewPage(v *visit) error {
+	w := windowFor(v.Query("range"), v.now)
+	stats, err := v.store.Stats(v.ctx, w.query(v.project.ID, relay.ID{}))
+	if err != nil {
+		return err
+	}
+	earlier, err := v.store.Stats(v.ctx, w.before().query(v.project.ID, relay.ID{}))
+	if err != nil {
+		return err
+	}
+	m := views.OverviewModel{
+		Frame: v.frame, Range: w.Name, From: w.From, To: w.To,
+		Current: statsTotals(stats), Before: statsTotals(earlier), Buckets: w.buckets(stats.Course),
+		HasEndpoint: len(v.store.Config().EndpointsOf(v.project.ID)) > 0,
+	}
+	if err := v.fillAttention(&m, stats); err != nil {
+		return err
+	}
+	if m.FirstSourceID, m.FirstIngestURL, err = v.firstIngestURL(); err != nil {
+		return err
+	}
+	m.HasSource = !m.FirstSourceID.IsZero()
+	if m.HasEvent = stats.Total.Events > 0; !m.HasEvent {
+		if m.HasEvent, err = v.everReceived(); err != nil {
+			return err
+		}
+	}
+	return v.render(fiber.StatusOK, views.OverviewPage(m))
+}
+
+// fillAttention finds the backlog and what needs a person: endpoints that
+// fail, dead letters, endpoints that are paused while deliveries wait, and
+// sources that are sent bad signatures.
+func (v *visit) fillAttention(m *views.OverviewModel, stats db.Stats) error {
+	waiting, err := v.store.WaitingByEndpoint(v.ctx, v.project.ID)
+	if err != nil {
+		return err
+	}
+	dead, err := v.store.DeadByEndpoint(v.ctx, v.project.ID)
+	if err != nil {
+		return err
+	}
+	for _, e := range v.store.Config().EndpointsOf(v.project.ID) {
+		if e.Status == relay.EndpointActive {
+			m.Backlog += int(waiting[e.ID])
+		}
+		m.DeadLetters += int(dead[e.ID])
+		found, err := v.endpointTroubles(e, totalsOf(stats.ByRef[e.ID]), int(waiting[e.ID]), int(dead[e.ID]))
+		if err != nil {
+			return err
+		}
+		m.Attention = append(m.Attention, found...)
+	}
+	sources, err := v.sources()
+	if err != nil {
+		return err
+	}
+	for _, src := range sources {
+		if n := int(stats.ByRef[src.ID].Rejected); n > 0 {
+			m.Attention = append(m.Attention, views.Attention{
+				Kind: views.AttentionRejected, ID: src.ID, Name: src.Name, Count: n, Of: int(stats.ByRef[src.ID].Events),
+			})
+		}
+	}
+	slices.SortStableFunc(m.Attention, func(a, b views.Attention) int {
+		return cmp.Or(cmp.Compare(urgency(a.Kind), urgency(b.Kind)), cmp.Compare(b.Count, a.Count))
+	})
+	return nil
+}
+
+func (v *visit) endpointTroubles(e *relay.Endpoint, totals views.Totals, waiting, dead int) ([]views.Attention, error) {
+	var found []views.Attention
+	if totals.Failures > 0 {
+		a := views.Attention{Kind: views.AttentionFailing, ID: e.ID, Name: e.Name, Count: totals.Failures, Of: totals.Attempts}
+		var err error
+		if a.Detail, err = v.lastFailure(e.ID); err != nil {
+			return nil, err
+		}
+		found = append(found, a)
+	}
+	if dead > 0 {
+		found = append(found, views.Attention{Kind: views.AttentionDeadLetters, ID: e.ID, Name: e.Name, Count: dead})
+	}
+	if e.Status == relay.EndpointPaused {
+		found = append(found, views.Attention{
+			Kind: views.AttentionPaused, ID: e.ID, Name: e.Name, Count: waiting, Detail: e.PauseReason,
+		})
+	}
+	return found, nil
+}
+
+// lastFailure is what the newest deliveries of an endpoint say went wrong;
+// empty if they went well.
+func (v *visit) lastFailure(endpoint relay.ID) (string, error) {
+	recent, err := v.store.Deliveries(v.ctx, v.project.ID, db.DeliveryFilter{EndpointID: endpoint}, db.Page{Limit: 20})
+	for _, d := range recent.Rows {
+		if d.LastError != "" {
+			return d.LastError, err
+		}
+	}
+	return "", err
+}
+
+func urgency(k views.AttentionKind) int {
+	return slices.Index([]views.AttentionKind{
+		views.AttentionFailing, views.AttentionDeadLetters, views.AttentionPaused, views.AttentionRejected,
+	}, k)
+}
