@@ -1,0 +1,163 @@
+package handlers
+
+import (
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/relay"
+)
+
+func (a *App) listDeliveries(c *call) error {
+	p := c.params("endpoint_id", "event_id", "replay_id", "event_type", "status", "from", "to", "limit", "cursor")
+	return a.deliveryList(c, p, db.DeliveryFilter{
+		EndpointID: p.id("endpoint_id", relay.PrefixEndpoint), EventID: p.id("event_id", relay.PrefixEvent),
+		ReplayID: p.id("replay_id", relay.PrefixReplay),
+	})
+}
+
+// deliveryList answers with the deliveries of a filter, which the parameters
+// narrow further.
+func (a *App) deliveryList(c *call, p *params, filter db.DeliveryFilter) error {
+	page := p.page()
+	filter.EventType, filter.Status = p.text("event_type"), p.deliveryStatus("status")
+	filter.From, filter.To = p.time("from"), p.time("to")
+	if err := p.err(); err != nil {
+		return err
+	}
+	rows, err := a.store.Deliveries(c.ctx, c.Project, filter, page)
+	if err != nil {
+		return err
+	}
+	return replyList(c, rows, deliveryShape)
+}
+
+func (a *App) getDelivery(c *call) error {
+	id, err := c.id("id", relay.PrefixDelivery)
+	if err != nil {
+		return err
+	}
+	d, err := a.store.Delivery(c.ctx, c.Project, id)
+	if err != nil {
+		return err
+	}
+	attempts, err := a.store.Attempts(c.ctx, d.ID)
+	if err != nil {
+		return err
+	}
+	out := deliveryDetail{deliveryShape(&d), make([]attemptOut, len(attempts))}
+	for i := range attempts {
+		out.AttemptLog[i] = attemptShape(&attempts[i])
+	}
+	return c.data(fiber.StatusOK, out)
+}
+
+func (a *App) retryDelivery(c *call) error {
+	d, err := a.retry(c, "id", "webhook_delivery.retried")
+	if err != nil {
+		return err
+	}
+	return c.data(fiber.StatusOK, deliveryShape(&d))
+}
+
+// retry starts a delivery over, in place.
+func (a *App) retry(c *call, param, action string) (relay.Delivery, error) {
+	id, err := c.id(param, relay.PrefixDelivery)
+	if err != nil {
+		return relay.Delivery{}, err
+	}
+	if err := decodeBody(c.body(), &struct{}{}, true); err != nil {
+		return relay.Delivery{}, err
+	}
+	d, err := a.store.RetryDelivery(c.ctx, c.Project, id, action, c.Actor)
+	if err == nil {
+		a.nudge(d.EndpointID)
+	}
+	return d, err
+}
+
+func (a *App) replayDelivery(c *call) error {
+	id, err := c.id("id", relay.PrefixDelivery)
+	if err != nil {
+		return err
+	}
+	if err := decodeBody(c.body(), &struct{}{}, true); err != nil {
+		return err
+	}
+	d, err := a.store.ReplayDelivery(c.ctx, c.Project, id, c.Actor)
+	if err != nil {
+		return err
+	}
+	a.nudge(d.EndpointID)
+	return c.data(fiber.StatusAccepted, deliveryShape(&d))
+}
+
+const maxReason = 500
+
+func (a *App) discardDelivery(c *call) error {
+	id, err := c.id("id", relay.PrefixDelivery)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Reason opt[string] `json:"reason"`
+	}
+	if err := decodeBody(c.body(), &in, true); err != nil {
+		return err
+	}
+	if len(in.Reason.Value) > maxReason {
+		return relay.Invalid(relay.FieldError{Field: "reason", Message: "must have at most 500 bytes"})
+	}
+	d, err := a.store.DiscardDelivery(c.ctx, c.Project, id, in.Reason.Value, c.Actor)
+	if err != nil {
+		return err
+	}
+	return c.data(fiber.StatusOK, deliveryShape(&d))
+}
+
+// queuedOut is the answer of replay-failed.
+type queuedOut struct {
+	Queued     int    `json:"queued"`
+	EndpointID string `json:"endpoint_id"`
+}
+
+func (a *App) replayFailed(c *call) error {
+	out, err := a.replayDead(c, "id")
+	if err != nil {
+		return err
+	}
+	return c.data(fiber.StatusAccepted, out)
+}
+
+// maxReplayFailed is how many dead letters one call replays.
+const maxReplayFailed = 100
+
+// replayDead makes new deliveries of an endpoint's oldest dead letters.
+func (a *App) replayDead(c *call, param string) (queuedOut, error) {
+	e, err := a.endpoint(c, param)
+	if err != nil {
+		return queuedOut{}, err
+	}
+	var in struct {
+		Since opt[string] `json:"since"`
+	}
+	if err := decodeBody(c.body(), &in, true); err != nil {
+		return queuedOut{}, err
+	}
+	var since time.Time
+	if in.Since.has() {
+		if since, err = relay.ParseTime(in.Since.Value); err != nil {
+			return queuedOut{}, relay.Invalid(relay.FieldError{Field: "since", Message: "must be a time such as 2026-01-31T09:30:00Z"})
+		}
+	}
+	if err := a.allowReplays(c.ctx, e.ID); err != nil {
+		return queuedOut{}, err
+	}
+	deliveries, err := a.store.ReplayFailed(c.ctx, c.Project, e.ID, since, maxReplayFailed, c.Actor)
+	if err != nil {
+		return queuedOut{}, err
+	}
+	a.nudge(e.ID)
+	return queuedOut{Queued: len(deliveries), EndpointID: relay.PrefixEndpoint.Format(e.ID)}, nil
+}

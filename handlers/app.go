@@ -1,0 +1,135 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// Queue is what the handlers need of the work that goes on behind them.
+type Queue interface {
+	// Nudge tells that endpoints have due work. It never blocks.
+	Nudge(endpoints ...relay.ID)
+	// Received hands over what was just committed, so that delivering it
+	// needs no read.
+	Received(event *relay.Event, payload *relay.Payload, deliveries []relay.Delivery)
+	// Status tells which Redis is used and whether it answers.
+	Status(ctx context.Context) (backend string, err error)
+	// Allow counts one act against a limit that all processes share; a rate
+	// of 0 allows all. If it is over, retryAfter is when to come back.
+	Allow(ctx context.Context, key string, rate int, per time.Duration) (ok bool, retryAfter time.Duration)
+}
+
+// Options are what New needs. Store and Queue must be set.
+type Options struct {
+	Store *db.Store
+	Queue Queue
+
+	PublicURL      string // scheme and host, no slash at the end
+	MaxBodyBytes   int    // of a request; 0: 5 MiB
+	TrustedProxies []netip.Prefix
+	Egress         relay.EgressPolicy
+
+	APIRatePerMinute   int // for each caller; 0: none
+	ReplaysPerMinute   int // manual replays of an endpoint; 0: none
+	TestFiresPerMinute int // of an endpoint; 0: none
+
+	MetricsToken string               // empty: /metrics answers to loopback only
+	Metrics      *prometheus.Registry // what /metrics shows; nil: a new one
+	Version      string
+	// SetupToken is the token of the set-up link, and empty once there is a
+	// user. nil: there is no set-up.
+	SetupToken func() string
+
+	ReadTimeout time.Duration // for a whole request; 0: 30 s
+	Now         func() time.Time
+	Log         *slog.Logger
+}
+
+// App is the web side of Reprise. It is a Fiber app: serve it with Listener,
+// end it with ShutdownWithContext.
+type App struct {
+	*fiber.App
+	o          Options
+	store      *db.Store
+	queue      Queue
+	sessions   *scs.SessionManager
+	cookie     string // the name of the session cookie
+	passwords  *passwords
+	throttle   *throttle
+	sources    *sourceLimits
+	counts     *counts
+	log        *slog.Logger
+	now        func() time.Time
+	secureSite bool // the public URL is https
+}
+
+const (
+	defaultMaxBody     = 5 << 20
+	defaultReadTimeout = 30 * time.Second
+	writeTimeout       = time.Minute
+	idleTimeout        = 2 * time.Minute
+	// headerBuffer holds the request line and all headers; proxies and
+	// providers send up to some 32 kB.
+	headerBuffer = 40 << 10
+	// bodySlack is how far over the limit a body is still read, so that the
+	// answer does not cross a connection that is being written to.
+	bodySlack = 64 << 10
+)
+
+// New builds the app with all routes of the product.
+func New(o Options) *App {
+	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, defaultMaxBody)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, defaultReadTimeout)
+	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	a := &App{
+		o: o, store: o.Store, queue: o.Queue, log: o.Log, now: o.Now,
+		secureSite: strings.HasPrefix(o.PublicURL, "https://"),
+		passwords:  newPasswords(), throttle: newThrottle(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
+	}
+	a.setUpSessions()
+	a.App = fiber.New(fiber.Config{
+		AppName:                      "Reprise",
+		BodyLimit:                    o.MaxBodyBytes + bodySlack,
+		CaseSensitive:                true,
+		StrictRouting:                true,
+		Immutable:                    true,
+		DisableStartupMessage:        true,
+		DisablePreParseMultipartForm: true, // it would eat the raw body
+		EnableTrustedProxyCheck:      true, // and trust none: clientIP judges proxies itself
+		ErrorHandler:                 a.handleError,
+		ReadBufferSize:               headerBuffer,
+		ReadTimeout:                  o.ReadTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+	})
+	server := a.App.Server()
+	server.Handler = a.front(server.Handler)
+	a.routes(a.App)
+	return a
+}
+
+// Listener serves a listener until the app is shut down.
+func (a *App) Listener(ln net.Listener) error {
+	return a.App.Listener(lingering{ln})
+}

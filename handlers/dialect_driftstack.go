@@ -1,0 +1,27 @@
+package handlers
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/reprise-dev/reprise/db"
+)
+
+// driftstackReplay starts a delivery over, in place. The answer is the
+// delivery itself, without an envelope.
+func (a *App) driftstackReplay(c *call) error {
+	d, err := a.retry(c, "delivery", "webhook_delivery.replayed")
+	if err != nil {
+		return err
+	}
+	return c.reply(fiber.StatusOK, deliveryShape(&d))
+}
+
+// driftstackDeliveries lists the deliveries of one endpoint.
+func (a *App) driftstackDeliveries(c *call) error {
+	e, err := a.endpoint(c, "endpoint")
+	if err != nil {
+		return err
+	}
+	p := c.params("event_type", "status", "from", "to", "limit", "cursor")
+	return a.deliveryList(c, p, db.DeliveryFilter{EndpointID: e.ID})
+}
