@@ -42,6 +42,8 @@ type work struct {
 	rows [][]any
 	hit  []bool
 	out  [][]any // what came back, for bulks that return rows
+	// claiming is set instead of all others: a claim on SQLite.
+	claiming *claiming
 }
 
 func (w *work) add(row ...any) { w.rows = append(w.rows, row) }

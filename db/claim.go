@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/reprise-dev/reprise/relay"
@@ -52,9 +53,8 @@ type claimTimes struct {
 	now, until, owner int64
 }
 
-// Claim takes due deliveries for owner until a time. It never waits for other
-// processes that claim. A claim that is lost in a power cut only means that
-// the delivery is due again, so it does not wait for the disk.
+// Claim takes due deliveries for owner until a time, those due first first. It
+// never waits for other processes that claim.
 func (s *Store) Claim(ctx context.Context, lease Lease, requests []ClaimRequest) ([]Claim, error) {
 	claims, err := s.hot.claim(ctx, requests, claimTimes{micros(s.Now()), micros(lease.Until), lease.Owner})
 	return claims, translate(err)
@@ -74,75 +74,81 @@ func scanClaim(row rowScanner) (Claim, error) {
 	return c, err
 }
 
+// On SQLite nobody can come between picking and taking: both run on the one
+// writing connection, and so find the same rows.
 const (
-	sqlitePick = `SELECT project_id, id FROM deliveries WHERE endpoint_id = ? AND lane = ? AND due_at IS NOT NULL AND due_at <= ?
-		ORDER BY due_at LIMIT ?`
+	sqliteDue = `FROM deliveries WHERE endpoint_id = ? AND lane = ? AND due_at IS NOT NULL AND due_at <= ?
+		ORDER BY due_at, project_id, id LIMIT ?`
+	sqlitePick = `SELECT ` + claimColumns + ` ` + sqliteDue
 	sqliteTake = `UPDATE deliveries SET fence = fence + 1, due_at = NULL, lease_until = ?, lease_owner = ?
-		WHERE project_id = ? AND id = ? RETURNING ` + claimColumns
+		WHERE (project_id, id) IN (SELECT project_id, id ` + sqliteDue + `)`
 )
 
-// claim on SQLite runs on the one writing connection, so nobody can come
-// between picking and taking.
+// claiming is a claim on its way into a commit that it shares.
+type claiming struct {
+	requests []ClaimRequest
+	at       claimTimes
+	claims   []Claim
+	done     chan error
+}
+
+func (c *claiming) weight() int    { return 0 }
+func (c *claiming) finish(e error) { c.done <- e }
+
 func (h *sqliteHot) claim(ctx context.Context, requests []ClaimRequest, at claimTimes) ([]Claim, error) {
-	conn, err := h.s.w.DB.Conn(ctx)
-	if err != nil {
+	c := &claiming{requests: requests, at: at, done: make(chan error, 1)}
+	if err := h.s.receiver.submit(ctx, c); err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close() }()
-	ctx = context.WithoutCancel(ctx)
-	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err != nil {
-		return nil, err
-	}
-	defer func() { _, _ = conn.ExecContext(ctx, "PRAGMA synchronous = FULL") }()
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = tx.Rollback() }()
-	pick, take := tx.StmtContext(ctx, h.picks), tx.StmtContext(ctx, h.takes)
-	var claims []Claim
-	for _, q := range requests {
+	err := <-c.done
+	return c.claims, err
+}
+
+// run picks and takes within a transaction.
+func (c *claiming) run(ctx context.Context, pick, take *sql.Stmt) error {
+	c.claims = nil
+	for _, q := range c.requests {
 		left := q.Limit
 		for _, lane := range q.Lanes {
 			if left <= 0 {
 				break
 			}
-			due, err := scanKeys(pick.QueryContext(ctx, q.EndpointID[:], int64(lane), at.now, q.most(lane, left)))
+			picked, err := scanClaims(pick.QueryContext(ctx, q.EndpointID[:], int64(lane), c.at.now, left))
 			if err != nil {
-				return nil, err
+				return err
 			}
-			for _, k := range due {
-				c, err := scanClaim(take.QueryRowContext(ctx, at.until, at.owner, k.project[:], k.id[:]))
-				if err != nil {
-					return nil, err
-				}
-				claims = append(claims, c)
+			if len(picked) == 0 {
+				continue
 			}
-			left -= len(due)
+			_, err = take.ExecContext(ctx, c.at.until, c.at.owner, q.EndpointID[:], int64(lane), c.at.now, left)
+			if err != nil {
+				return err
+			}
+			for i := range picked {
+				picked[i].Fence++
+			}
+			c.claims = append(c.claims, picked...)
+			left -= len(picked)
 		}
 	}
-	return claims, tx.Commit()
+	return nil
 }
 
-type rowKey struct{ project, id relay.ID }
-
-func scanKeys(rows interface {
-	Next() bool
-	Scan(...any) error
-	Close() error
-	Err() error
-}, err error) ([]rowKey, error) {
+func scanClaims(rows *sql.Rows, err error) ([]Claim, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var keys []rowKey
+	var claims []Claim
 	for rows.Next() {
-		var k rowKey
-		if err := rows.Scan(&k.project, &k.id); err != nil {
+		c, err := scanClaim(rows)
+		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, k)
+		claims = append(claims, c)
 	}
-	return keys, rows.Err()
+	return claims, rows.Err()
 }
+
+// rowKey is the key of an event or of a delivery.
+type rowKey struct{ project, id relay.ID }

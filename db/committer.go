@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,16 +27,16 @@ type commitItem interface {
 
 // committer makes many requests share one commit, without ever waiting for
 // more of them: what queued up while the last commit ran goes into the next.
-type committer[T commitItem] struct {
-	queue  chan T
-	commit func(context.Context, []T) error
+type committer struct {
+	queue  chan commitItem
+	commit func(context.Context, []commitItem) error
 	mu     sync.RWMutex
 	closed bool
 	done   sync.WaitGroup
 }
 
-func newCommitter[T commitItem](ctx context.Context, workers int, commit func(context.Context, []T) error) *committer[T] {
-	c := &committer[T]{queue: make(chan T, 4*commitRows), commit: commit}
+func newCommitter(ctx context.Context, workers int, commit func(context.Context, []commitItem) error) *committer {
+	c := &committer{queue: make(chan commitItem, 4*commitRows), commit: commit}
 	for range workers {
 		c.done.Go(func() { c.run(ctx) })
 	}
@@ -46,7 +47,7 @@ var errClosing = &relay.Error{Kind: relay.KindUnavailable, Detail: "The server i
 
 // submit queues an item; its finish is called exactly once if submit returns
 // nil, and never otherwise.
-func (c *committer[T]) submit(ctx context.Context, item T) error {
+func (c *committer) submit(ctx context.Context, item commitItem) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.closed {
@@ -60,7 +61,7 @@ func (c *committer[T]) submit(ctx context.Context, item T) error {
 	}
 }
 
-func (c *committer[T]) close() {
+func (c *committer) close() {
 	c.mu.Lock()
 	c.closed = true
 	close(c.queue)
@@ -68,8 +69,8 @@ func (c *committer[T]) close() {
 	c.done.Wait()
 }
 
-func (c *committer[T]) run(ctx context.Context) {
-	var batch []T
+func (c *committer) run(ctx context.Context) {
+	var batch []commitItem
 	for first := range c.queue {
 		batch = append(batch[:0], first)
 		weight := first.weight()
@@ -93,7 +94,7 @@ func (c *committer[T]) run(ctx context.Context) {
 
 // flush commits a batch. If the database refuses it although it works, one
 // item is at fault: each is then tried alone, so that only that one fails.
-func (c *committer[T]) flush(ctx context.Context, batch []T) {
+func (c *committer) flush(ctx context.Context, batch []commitItem) {
 	err := c.attempt(ctx, batch)
 	if err == nil || len(batch) == 1 || relay.KindOf(err) == relay.KindUnavailable {
 		for _, item := range batch {
@@ -106,7 +107,7 @@ func (c *committer[T]) flush(ctx context.Context, batch []T) {
 	}
 }
 
-func (c *committer[T]) attempt(ctx context.Context, batch []T) error {
+func (c *committer) attempt(ctx context.Context, batch []commitItem) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTime)
 	defer cancel()
 	err := c.commit(ctx, batch)
@@ -119,11 +120,53 @@ func (c *committer[T]) attempt(ctx context.Context, batch []T) error {
 	return translate(err)
 }
 
+// startCommitters: on PostgreSQL transactions run beside each other; SQLite
+// has one writer, which commits whatever there is together.
 func (s *Store) startCommitters(ctx context.Context) {
-	receivers, recorders := 1, 1
 	if s.pg {
-		receivers, recorders = 2, 2
+		s.receiver = newCommitter(ctx, 2, s.commitItems)
+		s.recorder = newCommitter(ctx, 2, s.commitItems)
+		return
 	}
-	s.receiver = newCommitter(ctx, receivers, s.commitReceptions)
-	s.recorder = newCommitter(ctx, recorders, s.commitRecordings)
+	s.receiver = newCommitter(ctx, 1, s.commitItems)
+	s.recorder = s.receiver
+}
+
+// commitItems writes a batch in one transaction.
+func (s *Store) commitItems(ctx context.Context, batch []commitItem) error {
+	var in []*reception
+	var out []*recording
+	var works []*work
+	for _, item := range batch {
+		switch item := item.(type) {
+		case *reception:
+			in = append(in, item)
+		case *recording:
+			out = append(out, item)
+		case *claiming:
+			works = append(works, &work{claiming: item})
+		}
+	}
+	count := counters{}
+	recordings, settled := recordingWorks(out, count)
+	works = append(works, recordings...)
+	if !slices.ContainsFunc(in, (*reception).deduplicates) {
+		works = append(works, receptionWorks(in, count)...)
+		if err := s.hot.once(ctx, append(works, count.works()...)...); err != nil {
+			return err
+		}
+	} else if err := s.hot.phases(ctx, func(run func(...*work) error) error {
+		if err := deduplicate(in, run); err != nil {
+			return err
+		}
+		works = append(works, receptionWorks(in, count)...)
+		return run(append(works, count.works()...)...)
+	}); err != nil {
+		return err
+	}
+	s.rejected.note(in)
+	for i, r := range out {
+		r.stale = !settled.hit[i]
+	}
+	return nil
 }

@@ -1,7 +1,9 @@
 package db
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -76,6 +78,31 @@ func (f DeliveryFilter) scope(project relay.ID) string {
 	return "deliveries/" + project.Hex() + jsonText(f)
 }
 
+// index is the one that leaves the fewest deliveries to look at.
+func (f DeliveryFilter) index() string {
+	switch {
+	case !f.EventID.IsZero():
+		return "deliveries_event"
+	case !f.ReplayID.IsZero():
+		return "deliveries_replay_list"
+	case f.NewestOnly && f.Status == relay.DeliveryDLQ && !f.EndpointID.IsZero():
+		return "deliveries_dead_endpoint"
+	case f.NewestOnly && f.Status == relay.DeliveryDLQ:
+		return "deliveries_dead"
+	case f.Status != "" && f.Status != relay.DeliveryDelivered:
+		return "deliveries_status"
+	case !f.EndpointID.IsZero():
+		return "deliveries_endpoint"
+	case f.EventType != "":
+		return "deliveries_type"
+	case !f.SourceID.IsZero():
+		return "deliveries_source"
+	case f.Status != "":
+		return "deliveries_status"
+	}
+	return ""
+}
+
 func (f DeliveryFilter) narrow(q *bun.SelectQuery, project relay.ID) *bun.SelectQuery {
 	q = q.Where("project_id = ?", project)
 	for _, id := range []struct {
@@ -89,7 +116,11 @@ func (f DeliveryFilter) narrow(q *bun.SelectQuery, project relay.ID) *bun.Select
 	if f.EventType != "" {
 		q = q.Where("event_type = ?", clean(f.EventType))
 	}
-	if f.Status != "" {
+	switch f.Status {
+	case "":
+	case relay.DeliveryDLQ: // spelled out for the indexes of dead letters
+		q = q.Where("status = 'dlq'")
+	default:
 		q = q.Where("status = ?", clean(string(f.Status)))
 	}
 	if f.NewestOnly {
@@ -102,7 +133,7 @@ func (f DeliveryFilter) narrow(q *bun.SelectQuery, project relay.ID) *bun.Select
 func (s *Store) Deliveries(ctx context.Context, project relay.ID, f DeliveryFilter, p Page) (Slice[relay.Delivery], error) {
 	var rows []deliveryRow
 	scope := f.scope(project)
-	q, err := s.after(f.narrow(s.r.NewSelect().Model(&rows), project), p, scope)
+	q, err := s.after(f.narrow(s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("deliveries", f.index())), project), p, scope)
 	if err != nil {
 		return Slice[relay.Delivery]{}, err
 	}
@@ -114,7 +145,7 @@ func (s *Store) Deliveries(ctx context.Context, project relay.ID, f DeliveryFilt
 
 // CountDeliveries counts a project's deliveries, no further than max.
 func (s *Store) CountDeliveries(ctx context.Context, project relay.ID, f DeliveryFilter, max int) (int, error) {
-	return s.countOf(ctx, f.narrow(s.r.NewSelect().Table("deliveries").ColumnExpr("1"), project).Limit(int64(max)))
+	return s.countOf(ctx, f.narrow(s.r.NewSelect().TableExpr(s.using("deliveries", f.index())).ColumnExpr("1"), project).Limit(int64(max)))
 }
 
 // DeliveriesOfEvents reads the deliveries of each event, oldest first.
@@ -124,9 +155,10 @@ func (s *Store) DeliveriesOfEvents(ctx context.Context, events []relay.ID) (map[
 		return out, nil
 	}
 	var rows []deliveryRow
-	if err := s.r.NewSelect().Model(&rows).Where("event_id IN (?)", bun.List(events)).Order("id").Scan(ctx); err != nil {
+	if err := s.r.NewSelect().Model(&rows).Where("event_id IN (?)", bun.List(events)).Scan(ctx); err != nil {
 		return nil, translate(err)
 	}
+	slices.SortFunc(rows, func(a, b deliveryRow) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	for i := range rows {
 		out[rows[i].EventID] = append(out[rows[i].EventID], rows[i].open())
 	}

@@ -37,6 +37,16 @@ func (s *Store) contains(column string, needle any) schema.QueryWithArgs {
 	return schema.SafeQuery("instr("+column+", ?) > 0", []any{needle})
 }
 
+// using names a table and, on SQLite, the index to read it by. SQLite counts
+// no rows: left to itself it takes the primary key for every list of a
+// project and looks at each of its rows. PostgreSQL chooses well.
+func (s *Store) using(table, index string) string {
+	if s.pg || index == "" {
+		return table + " AS " + table
+	}
+	return table + " AS " + table + " INDEXED BY " + index
+}
+
 func isDeadlock(err error) bool {
 	var p *pgconn.PgError
 	return errors.As(err, &p) && (p.Code == "40P01" || p.Code == "40001")

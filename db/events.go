@@ -64,6 +64,25 @@ type EventFilter struct {
 
 func (f EventFilter) scope(project relay.ID) string { return "events/" + project.Hex() + jsonText(f) }
 
+// index is the one that leaves the fewest events to look at.
+func (f EventFilter) index() string {
+	switch {
+	case f.IdempotencyKey != "":
+		return "events_key"
+	case f.SignatureValid != nil && !*f.SignatureValid:
+		return "events_invalid"
+	case f.Status != "" && f.Status != relay.EventDelivered:
+		return "events_status"
+	case f.EventType != "":
+		return "events_type"
+	case !f.SourceID.IsZero():
+		return "events_source"
+	case f.Status != "":
+		return "events_status"
+	}
+	return ""
+}
+
 // narrow adds the conditions of a filter but Q.
 func (f EventFilter) narrow(q *bun.SelectQuery, project relay.ID) *bun.SelectQuery {
 	q = q.Where("project_id = ?", project)
@@ -124,7 +143,7 @@ func (s *Store) Events(ctx context.Context, project relay.ID, f EventFilter, p P
 	}
 	var rows []eventRow
 	scope := f.scope(project)
-	q, err := s.after(f.narrow(s.r.NewSelect().Model(&rows), project), p, scope)
+	q, err := s.after(f.narrow(s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("events", f.index())), project), p, scope)
 	if err != nil {
 		return EventSlice{}, err
 	}
@@ -142,11 +161,11 @@ func (s *Store) CountEvents(ctx context.Context, project relay.ID, f EventFilter
 		found, _, err := s.walkEvents(ctx, project, f, relay.ID{}, max)
 		return len(found), err
 	}
-	some := f.narrow(s.r.NewSelect().Table("events").ColumnExpr("1"), project).Limit(int64(max))
+	some := f.narrow(s.r.NewSelect().TableExpr(s.using("events", f.index())).ColumnExpr("1"), project).Limit(int64(max))
 	return s.countOf(ctx, some)
 }
 
 func (s *Store) countOf(ctx context.Context, some *bun.SelectQuery) (int, error) {
-	n, err := s.r.NewSelect().TableExpr("(?) AS some", some).Count(ctx)
+	n, err := s.r.NewSelect().TableExpr("(?) AS capped", some).Count(ctx)
 	return int(n), translate(err)
 }

@@ -49,12 +49,13 @@ type Store struct {
 	log  *slog.Logger
 	lock interface{ Close() error }
 
-	receiver *committer[*reception]
-	recorder *committer[*recording]
+	receiver *committer
+	recorder *committer
 
 	config     atomic.Pointer[Snapshot]
 	configLock sync.Mutex
 	keys       *keyCache
+	rejected   *rejections
 
 	stop   context.CancelFunc
 	wait   sync.WaitGroup
@@ -64,7 +65,7 @@ type Store struct {
 // Open connects, migrates if asked to, checks that the key fits what it
 // sealed, and starts the goroutines that commit. Close ends them.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{now: o.Now, log: o.Log, keys: newKeyCache()}
+	s := &Store{now: o.Now, log: o.Log, keys: newKeyCache(), rejected: newRejections()}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -122,6 +123,7 @@ func (s *Store) prepare(ctx context.Context, migrate bool) error {
 	s.wait.Go(func() { s.watchConfig(background) })
 	s.wait.Go(func() { s.hot.maintain(background) })
 	s.wait.Go(func() { s.touchKeys(background) })
+	s.wait.Go(func() { s.trimRejections(background) })
 	return nil
 }
 
@@ -131,7 +133,9 @@ func (s *Store) Close() error {
 	s.closed.Do(func() {
 		if s.stop != nil {
 			s.receiver.close()
-			s.recorder.close()
+			if s.recorder != s.receiver {
+				s.recorder.close()
+			}
 			s.stop()
 			s.wait.Wait()
 		}
@@ -166,8 +170,16 @@ func (s *Store) Kind() string {
 }
 
 // write runs fn in a transaction that may write, and hands out domain errors.
+// fn runs again if the transaction waited for another one in a circle.
 func (s *Store) write(ctx context.Context, fn func(ctx context.Context, tx bun.Tx) error) error {
-	return translate(s.w.RunInTx(ctx, nil, fn))
+	err := s.w.RunInTx(ctx, nil, fn)
+	for range 2 {
+		if !isDeadlock(err) {
+			break
+		}
+		err = s.w.RunInTx(ctx, nil, fn)
+	}
+	return translate(err)
 }
 
 // writeAudited is write followed by an audit entry in the same transaction.

@@ -72,27 +72,12 @@ var (
 		cols(kText, "event_trigger"), cols(kBytes, "replay_id replay_of"), cols(kInt, "created_at")))
 )
 
-// commitReceptions writes a batch of receptions in one transaction.
-func (s *Store) commitReceptions(ctx context.Context, batch []*reception) error {
-	keyed := slices.ContainsFunc(batch, func(r *reception) bool { return r.deduplicates() })
-	if !keyed {
-		return s.hot.once(ctx, receptionWorks(batch)...)
-	}
-	return s.hot.phases(ctx, func(run func(...*work) error) error {
-		if err := s.deduplicate(batch, run); err != nil {
-			return err
-		}
-		return run(receptionWorks(batch)...)
-	})
-}
-
 func (r *reception) deduplicates() bool {
 	return r.Event.IdempotencyKey != "" && r.Event.Status != relay.EventRejected
 }
 
-func receptionWorks(batch []*reception) []*work {
+func receptionWorks(batch []*reception, count counters) []*work {
 	events, payloads, deliveries := &work{bulk: insertEvent}, &work{bulk: insertPayload}, &work{bulk: insertDelivery}
-	count := counters{}
 	for _, r := range batch {
 		e, p := &r.Event, &r.Payload
 		events.add(e.ID[:], e.ProjectID[:], e.SourceID[:], clean(e.EventType), string(e.Status), e.SignatureValid,
@@ -108,7 +93,7 @@ func receptionWorks(batch []*reception) []*work {
 			deliveries.add(deliveryArgs(&r.Deliveries[i], r.Lease)...)
 		}
 	}
-	return append([]*work{events, payloads, deliveries}, count.works()...)
+	return []*work{events, payloads, deliveries}
 }
 
 // deliveryArgs is a new delivery as a row of insertDelivery: waiting, or in
@@ -126,7 +111,7 @@ func deliveryArgs(d *relay.Delivery, lease *Lease) []any {
 // deduplicate claims the batch's idempotency keys and turns what comes second
 // into duplicates. Keys are taken in one order by every transaction, so that
 // two cannot wait for each other.
-func (s *Store) deduplicate(batch []*reception, run func(...*work) error) error {
+func deduplicate(batch []*reception, run func(...*work) error) error {
 	type key struct {
 		source relay.ID
 		text   string

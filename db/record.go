@@ -73,9 +73,10 @@ const eventSum = `(SELECT CASE WHEN count(*) FILTER (WHERE d.status IN ('pending
 // excerptBytes is how much of an answer a delivery shows in lists.
 const excerptBytes = 256
 
-func (s *Store) commitRecordings(ctx context.Context, batch []*recording) error {
+// recordingWorks are the writes for a batch; settled has a hit for each
+// recording that is not stale.
+func recordingWorks(batch []*recording, count counters) (works []*work, settled *work) {
 	settle, attempts := &work{bulk: settleDelivery}, &work{bulk: insertAttempt}
-	count := counters{}
 	var finals []rowKey
 	for _, r := range batch {
 		a := &r.Attempt
@@ -92,14 +93,7 @@ func (s *Store) commitRecordings(ctx context.Context, batch []*recording) error 
 			finals = append(finals, rowKey{a.ProjectID, a.EventID})
 		}
 	}
-	works := append([]*work{settle, attempts}, sumWorks(finals)...)
-	if err := s.hot.once(ctx, append(works, count.works()...)...); err != nil {
-		return err
-	}
-	for i, r := range batch {
-		r.stale = !settle.hit[i]
-	}
-	return nil
+	return append([]*work{settle, attempts}, sumWorks(finals)...), settle
 }
 
 // sumWorks brings the status of events up to date with their deliveries.

@@ -95,7 +95,7 @@ func (s *Store) walkEvents(ctx context.Context, project relay.ID, f EventFilter,
 // stepEnd is the step-th event after last, or zero if there are not as many.
 func (s *Store) stepEnd(ctx context.Context, project relay.ID, f EventFilter, last relay.ID, step int) (relay.ID, error) {
 	var low []relay.ID
-	q := f.narrow(s.r.NewSelect().Table("events").Column("id"), project).OrderExpr("id DESC").Offset(int64(step - 1)).Limit(1)
+	q := f.narrow(s.r.NewSelect().TableExpr(s.using("events", f.index())).Column("id"), project).OrderExpr("id DESC").Offset(int64(step - 1)).Limit(1)
 	if !last.IsZero() {
 		q = q.Where("id < ?", last)
 	}
@@ -108,14 +108,16 @@ func (s *Store) stepEnd(ctx context.Context, project relay.ID, f EventFilter, la
 // stepHits finds Q among the events before last and down to low.
 func (s *Store) stepHits(ctx context.Context, project relay.ID, f EventFilter, last, low relay.ID, want int) ([]eventRow, error) {
 	var rows []eventRow
-	q := f.narrow(s.r.NewSelect().Model(&rows), project).OrderExpr("id DESC").Limit(int64(want))
+	q := f.narrow(s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("events", f.index())), project).OrderExpr("id DESC").Limit(int64(want))
 	if !last.IsZero() {
 		q = q.Where("id < ?", last)
 	}
 	if !low.IsZero() {
 		q = q.Where("id >= ?", low)
 	}
-	q = q.Where("? OR idempotency_key = ? OR EXISTS (SELECT 1 FROM payloads WHERE payloads.event_id = events.id AND ?)",
+	// A scalar subquery, not EXISTS: that PostgreSQL may answer by reading
+	// the bodies of all events there are.
+	q = q.Where("? OR idempotency_key = ? OR (SELECT ? FROM payloads WHERE payloads.event_id = events.id)",
 		s.contains("event_type", clean(f.Q)), clean(f.Q), s.contains("payloads.body", []byte(f.Q)))
 	return rows, translate(q.Scan(ctx))
 }

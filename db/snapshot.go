@@ -24,6 +24,7 @@ type Snapshot struct {
 	sources   map[relay.ID]*relay.Source
 	endpoints map[relay.ID]*relay.Endpoint
 	byProject map[relay.ID][]*relay.Endpoint
+	sourcesOf map[relay.ID][]*relay.Source
 	deleted   map[relay.ID]bool
 }
 
@@ -47,6 +48,9 @@ func (c *Snapshot) Endpoint(id relay.ID) (*relay.Endpoint, bool) {
 	e, ok := c.endpoints[id]
 	return e, ok
 }
+
+// SourcesOf lists a project's sources, oldest first.
+func (c *Snapshot) SourcesOf(project relay.ID) []*relay.Source { return c.sourcesOf[project] }
 
 // EndpointsOf lists a project's endpoints, oldest first.
 func (c *Snapshot) EndpointsOf(project relay.ID) []*relay.Endpoint { return c.byProject[project] }
@@ -80,14 +84,19 @@ func (s *Store) watchConfig(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		version, err := s.configVersion(ctx, s.r)
-		if err == nil && version != s.Config().version {
-			err = s.reloadConfig(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := s.refreshConfig(ctx); err != nil && ctx.Err() == nil {
 			s.log.Debug("reading the configuration", "error", err)
 		}
 	}
+}
+
+// refreshConfig reads the configuration again if it has changed.
+func (s *Store) refreshConfig(ctx context.Context) error {
+	version, err := s.configVersion(ctx, s.r)
+	if err != nil || version == s.Config().version {
+		return err
+	}
+	return s.reloadConfig(ctx)
 }
 
 func (s *Store) configVersion(ctx context.Context, idb bun.IDB) (int64, error) {
@@ -107,7 +116,8 @@ func (s *Store) reloadConfig(ctx context.Context) error {
 	}
 	c := &Snapshot{
 		version: version, slugs: map[string]*relay.Source{}, sources: map[relay.ID]*relay.Source{},
-		endpoints: map[relay.ID]*relay.Endpoint{}, byProject: map[relay.ID][]*relay.Endpoint{}, deleted: map[relay.ID]bool{},
+		endpoints: map[relay.ID]*relay.Endpoint{}, byProject: map[relay.ID][]*relay.Endpoint{},
+		sourcesOf: map[relay.ID][]*relay.Source{}, deleted: map[relay.ID]bool{},
 	}
 	sources, err := s.loadSources(ctx)
 	if err != nil {
@@ -115,6 +125,7 @@ func (s *Store) reloadConfig(ctx context.Context) error {
 	}
 	for _, src := range sources {
 		c.sources[src.ID], c.slugs[src.Slug] = src, src
+		c.sourcesOf[src.ProjectID] = append(c.sourcesOf[src.ProjectID], src)
 	}
 	endpoints, deleted, err := s.loadEndpoints(ctx)
 	if err != nil {

@@ -138,3 +138,8 @@ func (s *Store) Source(project, id relay.ID) (*relay.Source, error) {
 	}
 	return nil, relay.ErrNotFound
 }
+
+// Sources lists a project's sources, newest first.
+func (s *Store) Sources(_ context.Context, project relay.ID, p Page) (Slice[relay.Source], error) {
+	return configSlice(s, s.Config().SourcesOf(project), p, "sources/"+project.Hex(), func(src *relay.Source) relay.ID { return src.ID })
+}

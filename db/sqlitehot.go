@@ -61,6 +61,12 @@ func (h *sqliteHot) phases(ctx context.Context, fn func(run func(...*work) error
 	background := context.WithoutCancel(ctx)
 	err = fn(func(works ...*work) error {
 		for _, w := range works {
+			if w.claiming != nil {
+				if err := w.claiming.run(background, tx.StmtContext(background, h.picks), tx.StmtContext(background, h.takes)); err != nil {
+					return err
+				}
+				continue
+			}
 			if w.bulk.sqlite == "" || len(w.rows) == 0 {
 				continue
 			}

@@ -67,6 +67,7 @@ type world struct {
 	clock   *clock
 	project relay.ID
 	source  *relay.Source
+	filled  []relay.ID // two of the events that fill made
 }
 
 func openStore(t testing.TB, o Options) *Store {

@@ -1,0 +1,92 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// countLimit is where counts for people end: more is "10,000+".
+const countLimit = 10001
+
+// Backlog is what of a project is not done, each no further than 10,001.
+type Backlog struct {
+	Waiting  int64 // pending
+	Retrying int64
+	InFlight int64
+	Dead     int64 // dead letters that were not replayed since
+}
+
+// Backlog counts what of a project is not done.
+func (s *Store) Backlog(ctx context.Context, project relay.ID) (Backlog, error) {
+	var b Backlog
+	for _, c := range []struct {
+		into        *int64
+		index, only string
+	}{
+		{&b.Waiting, "deliveries_status", "status = 'pending' AND lease_until IS NULL"},
+		{&b.Retrying, "deliveries_status", "status = 'retrying' AND lease_until IS NULL"},
+		{&b.InFlight, "deliveries_lease", "lease_until IS NOT NULL"},
+		{&b.Dead, "deliveries_dead", "status = 'dlq' AND replayed_by IS NULL"},
+	} {
+		some := s.r.NewSelect().TableExpr(s.using("deliveries", c.index)).ColumnExpr("1").
+			Where("project_id = ?", project).Where(c.only).Limit(countLimit)
+		n, err := s.countOf(ctx, some)
+		if err != nil {
+			return b, err
+		}
+		*c.into = int64(n)
+	}
+	return b, nil
+}
+
+// WaitingByEndpoint counts, for each endpoint of a project that has any, the
+// deliveries that wait, no further than 10,001.
+func (s *Store) WaitingByEndpoint(ctx context.Context, project relay.ID) (map[relay.ID]int64, error) {
+	return s.countByEndpoint(ctx, project, "deliveries_due", "due_at IS NOT NULL")
+}
+
+// DeadByEndpoint counts, for each endpoint of a project that has any, the dead
+// letters that were not replayed since, no further than 10,001.
+func (s *Store) DeadByEndpoint(ctx context.Context, project relay.ID) (map[relay.ID]int64, error) {
+	return s.countByEndpoint(ctx, project, "deliveries_dead_endpoint",
+		"deliveries.project_id = e.project_id AND deliveries.status = 'dlq' AND replayed_by IS NULL")
+}
+
+func (s *Store) countByEndpoint(ctx context.Context, project relay.ID, index, only string) (map[relay.ID]int64, error) {
+	var rows []struct {
+		ID relay.ID
+		N  int64
+	}
+	some := s.r.NewSelect().TableExpr(s.using("deliveries", index)).ColumnExpr("1").Where("endpoint_id = e.id").Where(only).Limit(countLimit)
+	err := s.r.NewSelect().TableExpr("endpoints AS e").Column("e.id").
+		ColumnExpr("(SELECT count(*) FROM (?) AS part) AS n", some).
+		Where("e.project_id = ? AND e.deleted_at IS NULL", project).Scan(ctx, &rows)
+	out := map[relay.ID]int64{}
+	for _, r := range rows {
+		if r.N > 0 {
+			out[r.ID] = r.N
+		}
+	}
+	return out, translate(err)
+}
+
+// LastEventBySource tells when each source of a project last got an event.
+func (s *Store) LastEventBySource(ctx context.Context, project relay.ID) (map[relay.ID]time.Time, error) {
+	var rows []struct {
+		ID relay.ID
+		At int64
+	}
+	newest := s.r.NewSelect().TableExpr(s.using("events", "events_source")).Column("received_at").
+		Where("events.project_id = s.project_id AND events.source_id = s.id").OrderExpr("events.id DESC").Limit(1)
+	err := s.r.NewSelect().TableExpr("sources AS s").Column("s.id").ColumnExpr("(?) AS at", newest).
+		Where("s.project_id = ?", project).Scan(ctx, &rows)
+	out := map[relay.ID]time.Time{}
+	for _, r := range rows {
+		if r.At != 0 {
+			out[r.ID] = fromMicros(r.At)
+		}
+	}
+	return out, translate(err)
+}

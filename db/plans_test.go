@@ -1,0 +1,220 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// queryLog keeps the queries that a store runs.
+type queryLog struct {
+	mu      sync.Mutex
+	queries []string
+}
+
+func (l *queryLog) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !strings.Contains(e.Query, "config_version") { // read in the background
+		l.queries = append(l.queries, e.Query)
+	}
+	return ctx
+}
+
+func (l *queryLog) AfterQuery(context.Context, *bun.QueryEvent) {}
+
+const manyRows = 200_000
+
+// fill makes many events, each with a delivery, of which one in a hundred is
+// not done. Ids count up.
+func (w *world) fill(t *testing.T, endpoints []*relay.Endpoint) {
+	t.Helper()
+	list := make([]string, len(endpoints))
+	for i, e := range endpoints {
+		list[i] = strings.ToUpper(e.ID.Hex())
+	}
+	series := "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+	const rest = "70008000000000000000"
+	base := w.Now().Add(-manyRows * time.Millisecond)
+	id, blob := fmt.Sprintf("unhex(printf('%%012x', %d + i) || '%s')", base.UnixMilli(), rest), func(hex string) string { return "X'" + hex + "'" }
+	if w.pg {
+		series = "WITH n(i) AS (SELECT generate_series(1, ?))"
+		id, blob = fmt.Sprintf("decode(lpad(to_hex(%d + i), 12, '0') || '%s', 'hex')", base.UnixMilli(), rest), func(hex string) string { return `'\x` + hex + `'::bytea` }
+	}
+	source, project, none, endpoint := blob(w.source.ID.Hex()), blob(w.project.Hex()), blob(""), "CASE i % 4 "
+	for i := range list {
+		endpoint += "WHEN " + string(rune('0'+i)) + " THEN " + blob(list[i]) + " "
+	}
+	endpoint += "END"
+	at := fmt.Sprintf("%d + 1000 * i", base.UnixMicro())
+	exec(t, w.Store, series+` INSERT INTO events (id, project_id, source_id, event_type, status, signature_valid, verdict, idempotency_key,
+			is_test, content_type, size, received_at)
+		SELECT `+id+", "+project+", "+source+`, 'type.' || (i % 50), CASE WHEN i % 100 = 0 THEN 'failed' ELSE 'delivered' END, i % 100 <> 1,
+			'valid', 'key-' || (i % 1000), i % 2 = 3, 'text/plain', 1, `+at+` FROM n`, manyRows)
+	exec(t, w.Store, series+` INSERT INTO payloads (event_id, project_id, method, query, ip, headers, routing, body)
+		SELECT `+id+", "+project+", 'POST', "+none+", '', "+none+", "+none+", "+none+" FROM n", manyRows/20)
+	exec(t, w.Store, series+` INSERT INTO deliveries (id, project_id, event_id, endpoint_id, source_id, event_type, status, lane, attempts,
+			due_at, fence, lease_until, interrupted, event_trigger, replay_id, created_at)
+		SELECT `+id+", "+project+", "+id+", "+endpoint+", "+source+`, 'type.' || (i % 50),
+			CASE i % 500 WHEN 0 THEN 'pending' WHEN 1 THEN 'dlq' WHEN 2 THEN 'retrying' ELSE 'delivered' END, i % 3, 1,
+			CASE WHEN i % 500 = 0 THEN i END, 1, CASE WHEN i % 500 = 2 THEN i END, 0, 'ingest',
+			CASE WHEN i % 1000 = 7 THEN `+source+` END, `+at+` FROM n`, manyRows)
+	exec(t, w.Store, series+` INSERT INTO attempts (delivery_id, id, project_id, event_id, endpoint_id, number, outcome, started_at, duration,
+			url, request_headers, response_headers, response_body, truncated, error)
+		SELECT `+id+", "+id+", "+project+", "+id+", "+source+", 1, 'success', 1, 1, '', "+none+", "+none+", "+none+", i < 0, '' FROM n", manyRows/20)
+	check(t, w.r.NewSelect().Table("events").Column("id").Order("id").Limit(2).Offset(1000).Scan(t.Context(), &w.filled))
+	if w.pg {
+		_, err := w.w.ExecContext(t.Context(), "ANALYZE")
+		check(t, err)
+	}
+}
+
+// TestPlans runs every list with each of its filters on many rows and looks at
+// how the database found them: by an index, and without sorting them all.
+func TestPlans(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		endpoints := []*relay.Endpoint{w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t)}
+		w.fill(t, endpoints)
+		log := &queryLog{}
+		w.r = w.r.WithQueryHook(log)
+		event, old, invalid := w.filled[0], w.filled[1], false
+		page := Page{Limit: 25, Cursor: ""}
+		cases := []struct {
+			name  string
+			index string // that SQLite is to use, if not the primary key
+			run   func(ctx context.Context) error
+		}{
+			{"events", "", w.listEvents(EventFilter{}, page)},
+			{"events of a source", "events_source", w.listEvents(EventFilter{SourceID: w.source.ID}, page)},
+			{"events of a type", "events_type", w.listEvents(EventFilter{EventType: "type.7"}, page)},
+			{"events by status", "events_status", w.listEvents(EventFilter{Status: relay.EventFailed}, page)},
+			{"events not valid", "events_invalid", w.listEvents(EventFilter{SignatureValid: &invalid}, page)},
+			{"events by key", "events_key", w.listEvents(EventFilter{IdempotencyKey: "key-5"}, page)},
+			{"events in time", "", w.listEvents(EventFilter{From: w.Now().Add(-time.Hour), To: w.Now()}, page)},
+			{"events since", "", w.listEvents(EventFilter{Since: old}, page)},
+			{"counted events", "events_type", func(ctx context.Context) error {
+				_, err := w.CountEvents(ctx, w.project, EventFilter{EventType: "type.7"}, 1000)
+				return err
+			}},
+			{"searched events", "", w.listEvents(EventFilter{Q: "type.4"}, page)},
+			{"one event", "", func(ctx context.Context) error { _, err := w.Event(ctx, w.project, event); return err }},
+			{"payloads", "", func(ctx context.Context) error {
+				_, err := w.PayloadsOf(ctx, []relay.ID{event, old})
+				return err
+			}},
+			{"deliveries", "", w.listDeliveries(DeliveryFilter{}, page)},
+			{"deliveries to an endpoint", "deliveries_endpoint", w.listDeliveries(DeliveryFilter{EndpointID: endpoints[2].ID}, page)},
+			{"deliveries of an event", "deliveries_event", w.listDeliveries(DeliveryFilter{EventID: event}, page)},
+			{"deliveries of a replay", "deliveries_replay_list", w.listDeliveries(DeliveryFilter{ReplayID: w.source.ID}, page)},
+			{"deliveries of a source", "deliveries_source", w.listDeliveries(DeliveryFilter{SourceID: w.source.ID}, page)},
+			{"deliveries of a type", "deliveries_type", w.listDeliveries(DeliveryFilter{EventType: "type.9"}, page)},
+			{"deliveries by status", "deliveries_status", w.listDeliveries(DeliveryFilter{Status: relay.DeliveryRetrying}, page)},
+			{"dead letters", "deliveries_dead", w.listDeliveries(DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, page)},
+			{"dead letters of an endpoint", "deliveries_dead_endpoint",
+				w.listDeliveries(DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true, EndpointID: endpoints[1].ID}, page)},
+			{"deliveries in time", "", w.listDeliveries(DeliveryFilter{From: w.Now().Add(-time.Hour)}, page)},
+			{"counted deliveries", "deliveries_status", func(ctx context.Context) error {
+				_, err := w.CountDeliveries(ctx, w.project, DeliveryFilter{Status: relay.DeliveryPending}, 1000)
+				return err
+			}},
+			{"deliveries of events", "deliveries_event", func(ctx context.Context) error {
+				_, err := w.DeliveriesOfEvents(ctx, []relay.ID{event, old})
+				return err
+			}},
+			{"backlog", "", func(ctx context.Context) error { _, err := w.Backlog(ctx, w.project); return err }},
+			{"waiting by endpoint", "deliveries_due", func(ctx context.Context) error { _, err := w.WaitingByEndpoint(ctx, w.project); return err }},
+			{"dead by endpoint", "deliveries_dead_endpoint", func(ctx context.Context) error { _, err := w.DeadByEndpoint(ctx, w.project); return err }},
+			{"last event by source", "events_source", func(ctx context.Context) error { _, err := w.LastEventBySource(ctx, w.project); return err }},
+			{"attempts", "", func(ctx context.Context) error { _, err := w.Attempts(ctx, old); return err }},
+			{"audit log", "audit_list", w.listAudit(AuditFilter{}, page)},
+			{"audit log by action", "audit_action", w.listAudit(AuditFilter{Action: "source.created", IncludeGlobal: true}, page)},
+			{"audit log by actor", "audit_actor", w.listAudit(AuditFilter{Actor: "test"}, page)},
+			{"audit log by actor's id", "audit_actor_id", w.listAudit(AuditFilter{Actor: relay.PrefixUser.Format(event)}, page)},
+			{"keys", "api_keys_list", func(ctx context.Context) error { _, err := w.Keys(ctx, w.project, page); return err }},
+			{"statistics", "", func(ctx context.Context) error {
+				_, err := w.Stats(ctx, StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now(), Step: time.Minute})
+				return err
+			}},
+		}
+		for _, c := range cases {
+			log.queries = nil
+			begun := time.Now()
+			if err := c.run(t.Context()); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if took := time.Since(begun); took > time.Second {
+				t.Errorf("%s took %v", c.name, took)
+			}
+			if len(log.queries) == 0 {
+				t.Errorf("%s ran no query", c.name)
+			}
+			for _, query := range log.queries {
+				plan := w.plan(t, query)
+				if problem := badPlan(w.pg, plan, c.index); problem != "" {
+					t.Errorf("%s: %s\n%s\n%s", c.name, problem, query, plan)
+				}
+			}
+		}
+	})
+}
+
+func (w *world) listEvents(f EventFilter, p Page) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := w.Events(ctx, w.project, f, p); return err }
+}
+
+func (w *world) listDeliveries(f DeliveryFilter, p Page) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := w.Deliveries(ctx, w.project, f, p); return err }
+}
+
+func (w *world) listAudit(f AuditFilter, p Page) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := w.AuditEntries(ctx, w.project, f, p); return err }
+}
+
+func (w *world) plan(t *testing.T, query string) string {
+	t.Helper()
+	prefix := "EXPLAIN QUERY PLAN "
+	if w.pg {
+		prefix = "EXPLAIN "
+	}
+	rows, err := w.w.DB.QueryContext(t.Context(), prefix+query)
+	check(t, err)
+	defer rows.Close()
+	var lines []string
+	for rows.Next() {
+		var line string
+		if w.pg {
+			check(t, rows.Scan(&line))
+		} else {
+			var id, parent, unused int
+			check(t, rows.Scan(&id, &parent, &unused, &line))
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// badPlan tells what is wrong with a plan. PostgreSQL chooses by what the
+// tables hold, so there only what is never right is wrong.
+func badPlan(pg bool, plan, index string) string {
+	for line := range strings.SplitSeq(plan, "\n") {
+		for _, table := range []string{"events", "deliveries", "payloads", "attempts"} {
+			if strings.Contains(line, "Seq Scan on "+table) || strings.Contains(line, "SCAN "+table) && !strings.Contains(line, "INDEX") {
+				return "reads the whole table"
+			}
+		}
+	}
+	if strings.Contains(plan, "FOR ORDER BY") {
+		return "sorts"
+	}
+	if !pg && index != "" && !strings.Contains(plan, index) {
+		return "does not use " + index
+	}
+	return ""
+}

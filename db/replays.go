@@ -1,0 +1,239 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// ReplayEvent makes new deliveries of a past event: to the endpoints named,
+// whatever their event filters, or else to those that match now.
+func (s *Store) ReplayEvent(ctx context.Context, project, event relay.ID, endpoints []relay.ID, by relay.Actor) ([]relay.Delivery, error) {
+	if err := s.refreshConfig(ctx); err != nil {
+		return nil, err
+	}
+	var out []relay.Delivery
+	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		ev, err := replayable(ctx, tx, project, event)
+		if err != nil {
+			return err
+		}
+		targets, err := s.replayTargets(&ev, endpoints)
+		if err != nil {
+			return err
+		}
+		items := make([]replayItem, len(targets))
+		for i, e := range targets {
+			items[i] = replayItem{event: ev, endpoint: e.ID}
+		}
+		if out, err = s.addReplays(ctx, tx, items); err != nil || len(out) == 0 {
+			return err
+		}
+		return s.audit(ctx, tx, relay.AuditEntry{ProjectID: project, Actor: by, Action: "event.replayed",
+			Target: relay.PrefixEvent.Format(event), Data: replayData(out)})
+	})
+	return out, err
+}
+
+// replayTargets are the endpoints that a replay of an event goes to.
+func (s *Store) replayTargets(ev *relay.Event, ids []relay.ID) ([]*relay.Endpoint, error) {
+	config := s.Config()
+	if len(ids) == 0 {
+		_, targets := relay.PlanDeliveries(ev, config.EndpointsOf(ev.ProjectID))
+		return targets, nil
+	}
+	var faults []relay.FieldError
+	var targets []*relay.Endpoint
+	seen := map[relay.ID]bool{}
+	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		e, ok := config.Endpoint(id)
+		var fault string
+		switch {
+		case !ok || e.ProjectID != ev.ProjectID:
+			fault = "is not an endpoint of this project"
+		case e.Status == relay.EndpointDisabled:
+			fault = "is disabled"
+		case len(e.SourceIDs) > 0 && !slices.Contains(e.SourceIDs, ev.SourceID):
+			fault = "does not take events from this source"
+		}
+		if fault != "" {
+			faults = append(faults, relay.FieldError{Field: "endpoint_ids", Message: relay.PrefixEndpoint.Format(id) + " " + fault})
+			continue
+		}
+		targets = append(targets, e)
+	}
+	return targets, relay.Invalid(faults...)
+}
+
+func replayData(made []relay.Delivery) map[string]any {
+	endpoints, deliveries := make([]string, len(made)), make([]string, len(made))
+	for i, d := range made {
+		endpoints[i], deliveries[i] = relay.PrefixEndpoint.Format(d.EndpointID), relay.PrefixDelivery.Format(d.ID)
+	}
+	data := map[string]any{"endpoint_ids": endpoints, "delivery_ids": deliveries, "event_type": made[0].EventType}
+	if len(made) == 1 {
+		data["endpoint_id"], data["event_id"] = endpoints[0], relay.PrefixEvent.Format(made[0].EventID)
+	}
+	return data
+}
+
+// ReplayDelivery makes a new delivery of the same event to the same endpoint.
+func (s *Store) ReplayDelivery(ctx context.Context, project, delivery relay.ID, by relay.Actor) (relay.Delivery, error) {
+	if err := s.refreshConfig(ctx); err != nil {
+		return relay.Delivery{}, err
+	}
+	var out relay.Delivery
+	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		old, err := s.lockDelivery(ctx, tx, project, delivery)
+		if err != nil {
+			return err
+		}
+		if err := s.mayDeliver(ctx, tx, &old); err != nil {
+			return err
+		}
+		if e, ok := s.Config().Endpoint(old.EndpointID); ok && e.Status == relay.EndpointDisabled {
+			return &relay.Error{Kind: relay.KindConflict, Detail: "The endpoint of this delivery is disabled; enable it first."}
+		}
+		ev, err := replayable(ctx, tx, project, old.EventID)
+		if err != nil {
+			return err
+		}
+		made, err := s.addReplays(ctx, tx, []replayItem{{event: ev, endpoint: old.EndpointID, replayOf: old.ID}})
+		if err != nil {
+			return err
+		}
+		out = made[0]
+		return s.audit(ctx, tx, relay.AuditEntry{ProjectID: project, Actor: by, Action: "webhook_delivery.replayed",
+			Target: relay.PrefixDelivery.Format(delivery), Data: replayData(made)})
+	})
+	return out, err
+}
+
+// ReplayFailed replays an endpoint's oldest dead letters, limit at most, those
+// made since a time if that is not zero.
+func (s *Store) ReplayFailed(ctx context.Context, project, endpoint relay.ID, since time.Time, limit int, by relay.Actor) ([]relay.Delivery, error) {
+	if err := s.refreshConfig(ctx); err != nil {
+		return nil, err
+	}
+	e, err := s.Endpoint(project, endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if e.Status == relay.EndpointDisabled {
+		return nil, &relay.Error{Kind: relay.KindConflict, Detail: "The endpoint is disabled; enable it first."}
+	}
+	var out []relay.Delivery
+	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		var rows []deliveryRow
+		q := within(tx.NewSelect().Model(&rows).ModelTableExpr(s.using("deliveries", "deliveries_dead_endpoint")), "created_at", since, time.Time{}, relay.ID{}).
+			Where("project_id = ? AND endpoint_id = ? AND status = 'dlq' AND replayed_by IS NULL", project, endpoint).
+			Order("id").Limit(int64(limit))
+		if s.pg {
+			q = q.For("UPDATE")
+		}
+		if err := q.Scan(ctx); err != nil {
+			return err
+		}
+		var items []replayItem
+		for i := range rows {
+			ev, err := replayable(ctx, tx, project, rows[i].EventID)
+			if err != nil {
+				return err
+			}
+			items = append(items, replayItem{event: ev, endpoint: endpoint, replayOf: rows[i].ID})
+		}
+		var err error
+		if out, err = s.addReplays(ctx, tx, items); err != nil || len(out) == 0 {
+			return err
+		}
+		entry := endpointEntry(project, endpoint, "endpoint.failed_replayed", by)
+		entry.Data = map[string]any{"count": len(out)}
+		return s.audit(ctx, tx, entry)
+	})
+	return out, err
+}
+
+// replayItem is one delivery to be made anew.
+type replayItem struct {
+	event    relay.Event
+	endpoint relay.ID
+	replayOf relay.ID // zero: the newest delivery to the endpoint, if there is one
+}
+
+// addReplays makes new deliveries of past events and marks those that they
+// stand in for. It changes nothing else of what was there.
+func (s *Store) addReplays(ctx context.Context, tx bun.Tx, items []replayItem) ([]relay.Delivery, error) {
+	if err := s.lockReplays(ctx, tx, items); err != nil {
+		return nil, err
+	}
+	now := s.Now()
+	made := make([]relay.Delivery, 0, len(items))
+	for _, item := range items {
+		var newest []relay.ID
+		err := tx.NewSelect().Table("deliveries").Column("id").
+			Where("event_id = ? AND endpoint_id = ?", item.event.ID, item.endpoint).
+			Order("id DESC").Limit(1).Scan(ctx, &newest)
+		if err != nil {
+			return nil, err
+		}
+		d := relay.Delivery{ID: relay.NewIDAt(now), ProjectID: item.event.ProjectID, EventID: item.event.ID, EndpointID: item.endpoint,
+			SourceID: item.event.SourceID, EventType: item.event.EventType, Status: relay.DeliveryPending, Lane: relay.LaneReplay,
+			NextAttemptAt: now, Trigger: relay.TriggerReplay, ReplayOf: item.replayOf, CreatedAt: now}
+		if len(newest) > 0 {
+			if d.ReplayOf.IsZero() {
+				d.ReplayOf = newest[0]
+			}
+			if bytes.Compare(d.ID[:], newest[0][:]) <= 0 { // ids of one millisecond are in no order
+				d.ID = relay.NewIDAt(newest[0].Time().Add(time.Millisecond))
+			}
+			_, err = tx.NewUpdate().Table("deliveries").Set("replayed_by = ?", d.ID).
+				Where("event_id = ? AND endpoint_id = ? AND replayed_by IS NULL", d.EventID, d.EndpointID).Exec(ctx)
+			if err != nil {
+				return nil, err
+			}
+		}
+		if _, err := tx.Tx.ExecContext(ctx, s.rebind(insertDelivery.sqlite), deliveryArgs(&d, nil)...); err != nil {
+			return nil, fmt.Errorf("adding a delivery: %w", err)
+		}
+		made = append(made, d)
+	}
+	summed := map[relay.ID]bool{}
+	for _, item := range items {
+		if summed[item.event.ID] {
+			continue
+		}
+		summed[item.event.ID] = true
+		if err := s.sumEvent(ctx, tx, item.event.ProjectID, item.event.ID); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+// lockReplays lets one transaction at a time replay an event: of two, the
+// later one must see what the earlier one made.
+func (s *Store) lockReplays(ctx context.Context, tx bun.Tx, items []replayItem) error {
+	slices.SortStableFunc(items, func(a, b replayItem) int { return bytes.Compare(a.event.ID[:], b.event.ID[:]) })
+	if !s.pg {
+		return nil
+	}
+	for i, item := range items {
+		if i > 0 && items[i-1].event.ID == item.event.ID {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtextextended(?, 1))", item.event.ID.Hex()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
