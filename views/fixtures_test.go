@@ -14,6 +14,7 @@ func before(d time.Duration) time.Time { return fixtureNow.Add(-d) }
 
 func fixtureID(n int) relay.ID {
 	id := relay.NewIDAt(before(time.Duration(n) * time.Minute))
+	id[6], id[7], id[8] = 0x70, byte(n), 0x80
 	copy(id[9:], fmt.Sprintf("%07d", n*7919%10_000_000))
 	return id
 }
