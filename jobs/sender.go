@@ -3,29 +3,19 @@ package jobs
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/reprise-dev/reprise/relay"
 )
 
-const (
-	maxExcerpt     = 16 << 10 // of a response body
-	excerptTimeout = 2 * time.Second
-	defaultTimeout = 15 * time.Second
-	idleTimeout    = 20 * time.Second // of kept-alive connections
-	outletIdle     = 2 * time.Minute  // after which a project's transport goes
-)
+const defaultTimeout = 15 * time.Second
 
 // SenderOptions configures a Sender.
 type SenderOptions struct {
@@ -44,12 +34,6 @@ type Sender struct {
 	mu      sync.Mutex
 	outlets map[relay.ID]*outlet
 	swept   time.Time
-}
-
-// outlet is what one project sends through.
-type outlet struct {
-	transport *http.Transport
-	used      time.Time
 }
 
 // NewSender makes a Sender. Close it in the end.
@@ -184,103 +168,4 @@ func timeoutOf(e *relay.Endpoint) time.Duration {
 		return e.HTTPTimeout
 	}
 	return defaultTimeout
-}
-
-// deadline cancels an attempt and remembers that it did.
-type deadline struct {
-	passed atomic.Bool
-	timer  *time.Timer
-	end    time.Time
-}
-
-func newDeadline(d time.Duration, cancel context.CancelFunc) *deadline {
-	l := &deadline{end: time.Now().Add(d)}
-	l.timer = time.AfterFunc(d, func() { l.passed.Store(true); cancel() })
-	return l
-}
-
-func (l *deadline) stop() { l.timer.Stop() }
-
-// shorten leaves the attempt d at most from now.
-func (l *deadline) shorten(d time.Duration) {
-	if l.timer.Stop() {
-		l.timer.Reset(min(d, time.Until(l.end)))
-	}
-}
-
-var excerptBuffers = sync.Pool{New: func() any { return new([maxExcerpt + 1]byte) }}
-
-// excerpt reads the beginning of a body. When the body is no longer than that
-// the connection stays usable; otherwise closing the body closes it.
-func excerpt(resp *http.Response) (body []byte, truncated bool, err error) {
-	if l := resp.ContentLength; l >= 0 && l <= maxExcerpt {
-		body = make([]byte, l)
-		n, err := io.ReadFull(resp.Body, body)
-		return body[:n], err != nil, err
-	}
-	buf := excerptBuffers.Get().(*[maxExcerpt + 1]byte)
-	defer excerptBuffers.Put(buf)
-	n := 0
-	for n < len(buf) && err == nil {
-		var more int
-		more, err = resp.Body.Read(buf[n:])
-		n += more
-	}
-	switch {
-	case n > maxExcerpt:
-		return bytes.Clone(buf[:maxExcerpt]), true, nil
-	case err == io.EOF:
-		return bytes.Clone(buf[:n]), false, nil
-	}
-	return bytes.Clone(buf[:n]), true, err
-}
-
-func responseHeaders(h http.Header) relay.Headers {
-	out := make(relay.Headers, 0, len(h))
-	for name, values := range h {
-		for _, v := range values {
-			out = append(out, relay.Header{Name: name, Value: v})
-		}
-	}
-	slices.SortStableFunc(out, func(a, b relay.Header) int { return strings.Compare(a.Name, b.Name) })
-	return out
-}
-
-// transport finds or makes the transport of a project, and drops those that have
-// not been used for a while.
-func (s *Sender) transport(project relay.ID) *http.Transport {
-	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.outlets[project]
-	if o == nil {
-		o = &outlet{transport: s.newTransport()}
-		s.outlets[project] = o
-	}
-	o.used = now
-	if now.Sub(s.swept) > outletIdle {
-		s.swept = now
-		for id, old := range s.outlets {
-			if now.Sub(old.used) > outletIdle {
-				old.transport.CloseIdleConnections()
-				delete(s.outlets, id)
-			}
-		}
-	}
-	return o.transport
-}
-
-func (s *Sender) newTransport() *http.Transport {
-	return &http.Transport{
-		DialContext:            s.dial,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.opts.RootCAs},
-		TLSHandshakeTimeout:    handshakeTimeout,
-		ForceAttemptHTTP2:      true,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
-		DisableCompression:     true,
-		MaxIdleConns:           128,
-		MaxIdleConnsPerHost:    64,
-		IdleConnTimeout:        idleTimeout,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
 }
