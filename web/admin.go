@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/alexedwards/argon2id"
 	"github.com/spf13/cobra"
 
 	"github.com/reprise-dev/reprise/db"
@@ -94,14 +93,18 @@ func usersCommand() *cobra.Command {
 }
 
 func newUser(email, password string) (*relay.User, error) {
-	if err := handlers.CheckCredentials(email, password); err != nil {
+	email = strings.ToLower(strings.TrimSpace(email))
+	if !relay.IsEmail(email) {
+		return nil, errors.New("the e-mail address must be one, such as ada@example.com")
+	}
+	if err := handlers.CheckPassword("password", password); err != nil {
 		return nil, err
 	}
-	hash, err := argon2id.CreateHash(password, handlers.PasswordParams)
+	hash, err := handlers.HashPassword(password)
 	if err != nil {
 		return nil, err
 	}
-	return &relay.User{ID: relay.NewID(), Email: strings.ToLower(strings.TrimSpace(email)), PasswordHash: hash}, nil
+	return &relay.User{ID: relay.NewID(), Email: email, PasswordHash: hash}, nil
 }
 
 func projectsCommand() *cobra.Command {

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/handlers"
+	"github.com/reprise-dev/reprise/jobs"
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// roles are the halves of the product that a process runs.
+type roles struct {
+	web, worker bool
+	demo        bool
+}
+
+func serveCommands() []*cobra.Command {
+	var demo bool
+	serve := &cobra.Command{Use: "serve", Short: "Run everything in one process", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return run(cmd.Context(), roles{web: true, worker: true, demo: demo})
+		}}
+	serve.Flags().BoolVar(&demo, "demo", false, "fill an empty database with sample sources, endpoints and events")
+	web := &cobra.Command{Use: "web", Short: "Run the half that receives webhooks and serves pages and the API", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), roles{web: true}) }}
+	worker := &cobra.Command{Use: "worker", Short: "Run the half that delivers", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), roles{worker: true}) }}
+	return []*cobra.Command{serve, web, worker}
+}
+
+// lockWait is how long a process that takes over waits for the one before it.
+const lockWait = 5 * time.Second
+
+// deliveryGrace is added to the longest time limit of an endpoint when a
+// process stops.
+const deliveryGrace = 5 * time.Second
+
+// server is a running process; close takes it down again in order.
+type server struct {
+	cfg    Config
+	log    *slog.Logger
+	store  *db.Store
+	engine *jobs.Engine
+	client *jobs.Client
+	app    *handlers.App
+	listen net.Listener
+	setup  string // the one-time token of first-run set-up
+	undo   []func() error
+}
+
+// run starts the wanted halves and works until ctx ends.
+func run(ctx context.Context, want roles) error {
+	cfg, log, err := settings()
+	if err != nil {
+		return err
+	}
+	s := &server{cfg: cfg, log: log}
+	if err := s.open(ctx, want); err != nil {
+		return errors.Join(err, s.close())
+	}
+	served := make(chan error, 1)
+	if s.app != nil {
+		go func() { served <- s.app.Listener(s.listen) }()
+	}
+	s.announce(ctx, want)
+	if want.demo {
+		if err := s.startDemo(ctx); err != nil {
+			return errors.Join(err, s.close())
+		}
+	}
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case err = <-served:
+	}
+	return errors.Join(err, s.close())
+}
+
+// open acquires what the process needs, each step undone by close.
+func (s *server) open(ctx context.Context, want roles) error {
+	if !(want.web && want.worker) && (s.cfg.RedisURL == "embedded" || strings.HasPrefix(s.cfg.DatabaseURL, "sqlite:")) {
+		return errors.New("web and worker are for several processes: they need DATABASE_URL=postgres://… and REDIS_URL=redis://…; use serve for one")
+	}
+	key, err := secretKey(s.cfg, s.log)
+	if err != nil {
+		return err
+	}
+	s.store, err = db.Open(ctx, db.Options{
+		URL: s.cfg.DatabaseURL, Key: key, Migrate: true, Log: s.log,
+		Exclusive: true, Alone: s.cfg.RedisURL == "embedded", LockWait: lockWait,
+	})
+	if err != nil {
+		return err
+	}
+	s.undo = append(s.undo, s.store.Close)
+	if err := s.seed(ctx); err != nil {
+		return err
+	}
+	if want.web {
+		if s.listen, err = net.Listen("tcp", s.cfg.Addr); err != nil {
+			return fmt.Errorf("REPRISE_ADDR: %w", err)
+		}
+	}
+	if err := s.openQueue(ctx, want); err != nil {
+		return err
+	}
+	if want.web {
+		s.openWeb(key)
+	}
+	return nil
+}
+
+func (s *server) openWeb(key []byte) {
+	s.setup = setupToken(key)
+	s.app = handlers.New(handlers.Options{
+		Store: s.store, Queue: s.client, PublicURL: s.cfg.PublicURL, MaxBodyBytes: s.cfg.MaxBodyBytes,
+		TrustedProxies: s.cfg.TrustedProxies, Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow},
+		APIRatePerMinute: s.cfg.APIRatePerMinute, ReplaysPerMinute: s.cfg.ReplaysPerMinute,
+		TestFiresPerMinute: s.cfg.TestFiresPerMinute, MetricsToken: s.cfg.MetricsToken, Version: version,
+		SetupToken: func() string { return s.setup }, Log: s.log,
+	})
+	// Requests under way are answered; those of pages and webhooks are short.
+	s.undo = append(s.undo, func() error { return s.app.ShutdownWithTimeout(deliveryGrace) })
+}
+
+func (s *server) openQueue(ctx context.Context, want roles) error {
+	redis, embedded, closeRedis, err := jobs.OpenRedis(s.cfg.RedisURL)
+	if err != nil {
+		return fmt.Errorf("REDIS_URL: %w", err)
+	}
+	s.undo = append(s.undo, closeRedis)
+	others := redis
+	if embedded {
+		others = nil
+	} else if warnings, err := jobs.RedisWarnings(ctx, redis); err == nil {
+		for _, w := range warnings {
+			s.log.Warn("Redis: " + w)
+		}
+	}
+	s.client = &jobs.Client{Redis: redis, Embedded: embedded, Wake: jobs.NewWake(others, "work"), Limit: jobs.NewLimiter(redis)}
+	if !want.worker {
+		return nil
+	}
+	sender := jobs.NewSender(jobs.SenderOptions{
+		Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow}, SelfAddrs: s.selfAddrs(), UserAgent: "Reprise/" + version,
+	})
+	s.engine = jobs.NewEngine(jobs.EngineOptions{
+		Store: s.store, Redis: redis, Wake: s.client.Wake, Send: sender, Host: hostName(),
+		Alone:       embedded || s.store.Kind() == "sqlite",
+		Concurrency: s.cfg.Concurrency, RetryScale: s.cfg.RetryScale, Log: s.log,
+	})
+	if err := s.engine.Start(ctx); err != nil {
+		return err
+	}
+	s.client.Engine = s.engine
+	s.undo = append(s.undo, func() error {
+		s.engine.Stop(s.longestTimeout() + deliveryGrace)
+		sender.Close()
+		return nil
+	})
+	return nil
+}
+
+// longestTimeout is how long a delivery that was just begun may take.
+func (s *server) longestTimeout() time.Duration {
+	longest := time.Duration(0)
+	for _, e := range s.store.Config().Endpoints() {
+		longest = max(longest, e.HTTPTimeout)
+	}
+	return longest
+}
+
+// close undoes open in reverse: no more requests, what is being sent ends,
+// then Redis and the database.
+func (s *server) close() error {
+	var errs []error
+	for i := len(s.undo) - 1; i >= 0; i-- {
+		errs = append(errs, s.undo[i]())
+	}
+	s.undo = nil
+	return errors.Join(errs...)
+}
