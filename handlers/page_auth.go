@@ -30,12 +30,6 @@ func (a *App) loginPage(c *call) error {
 
 func (a *App) showLogin(c *call, status int, m views.LoginModel) error {
 	m.Frame = a.bareFrame(c.Ctx)
-	if a.setupToken() != "" {
-		m.Notices = []views.Notice{{
-			Tone: views.ToneNeutral, Text: "Nobody can log in yet.",
-			Detail: "Open the set-up link that the server printed when it started, and make the first user there.",
-		}}
-	}
 	return render(c.ctx, c.Ctx, status, views.LoginPage(m))
 }
 

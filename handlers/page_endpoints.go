@@ -9,17 +9,13 @@ import (
 )
 
 func endpointsPage(v *visit) error {
-	waiting, err := v.store.WaitingByEndpoint(v.ctx, v.project.ID)
-	if err != nil {
-		return err
-	}
-	dead, err := v.store.DeadByEndpoint(v.ctx, v.project.ID)
+	l, err := v.loads()
 	if err != nil {
 		return err
 	}
 	m := views.EndpointsModel{Frame: v.frame}
 	for _, e := range v.store.Config().EndpointsOf(v.project.ID) {
-		row, err := v.endpointRow(e, waiting, dead)
+		row, err := v.endpointRow(e, l)
 		if err != nil {
 			return err
 		}
@@ -28,12 +24,22 @@ func endpointsPage(v *visit) error {
 	return v.render(fiber.StatusOK, views.EndpointsPage(m))
 }
 
-func (v *visit) endpointRow(e *relay.Endpoint, waiting, dead map[relay.ID]int64) (views.EndpointRow, error) {
+// loads are the deliveries of each endpoint that wait, and those that died.
+type loads struct{ waiting, dead map[relay.ID]int64 }
+
+func (v *visit) loads() (l loads, err error) {
+	if l.waiting, err = v.store.WaitingByEndpoint(v.ctx, v.project.ID); err == nil {
+		l.dead, err = v.store.DeadByEndpoint(v.ctx, v.project.ID)
+	}
+	return l, err
+}
+
+func (v *visit) endpointRow(e *relay.Endpoint, l loads) (views.EndpointRow, error) {
 	w := dayByHour(v.now)
 	stats, err := v.store.Stats(v.ctx, w.query(v.project.ID, e.ID))
 	row := views.EndpointRow{
 		Endpoint: e, Totals: statsTotals(stats), Buckets: w.buckets(stats.Course),
-		Waiting: int(waiting[e.ID]), DeadLetters: int(dead[e.ID]),
+		Waiting: int(l.waiting[e.ID]), DeadLetters: int(l.dead[e.ID]),
 	}
 	for _, s := range stats.Course {
 		if s.Succeeded+s.Failed > 0 {
@@ -77,16 +83,12 @@ type shownEndpoint struct {
 }
 
 func (v *visit) showEndpoint(status int, e *relay.Endpoint, show shownEndpoint) error {
-	waiting, err := v.store.WaitingByEndpoint(v.ctx, v.project.ID)
-	if err != nil {
-		return err
-	}
-	dead, err := v.store.DeadByEndpoint(v.ctx, v.project.ID)
+	l, err := v.loads()
 	if err != nil {
 		return err
 	}
 	m := views.EndpointModel{Frame: v.at(endpointPath(e.ID)), Tab: show.tab, NewSecret: show.newSecret, Form: show.form}
-	if m.Row, err = v.endpointRow(e, waiting, dead); err != nil {
+	if m.Row, err = v.endpointRow(e, l); err != nil {
 		return err
 	}
 	if m.Sources, err = v.sourceRefs(); err != nil {

@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -45,20 +46,22 @@ func overviewPage(v *visit) error {
 // fail, dead letters, endpoints that are paused while deliveries wait, and
 // sources that are sent bad signatures.
 func (v *visit) fillAttention(m *views.OverviewModel, stats db.Stats) error {
-	waiting, err := v.store.WaitingByEndpoint(v.ctx, v.project.ID)
+	l, err := v.loads()
 	if err != nil {
 		return err
 	}
-	dead, err := v.store.DeadByEndpoint(v.ctx, v.project.ID)
-	if err != nil {
+	if m.OldestWaiting, err = v.oldestWaiting(); err != nil {
+		return err
+	}
+	dead := db.DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}
+	if m.DeadLetters, err = v.store.CountDeliveries(v.ctx, v.project.ID, dead, countCap); err != nil {
 		return err
 	}
 	for _, e := range v.store.Config().EndpointsOf(v.project.ID) {
 		if e.Status == relay.EndpointActive {
-			m.Backlog += int(waiting[e.ID])
+			m.Backlog += int(l.waiting[e.ID])
 		}
-		m.DeadLetters += int(dead[e.ID])
-		found, err := v.endpointTroubles(e, totalsOf(stats.ByRef[e.ID]), int(waiting[e.ID]), int(dead[e.ID]))
+		found, err := v.endpointTroubles(e, totalsOf(stats.ByRef[e.ID]), l)
 		if err != nil {
 			return err
 		}
@@ -81,7 +84,21 @@ func (v *visit) fillAttention(m *views.OverviewModel, stats db.Stats) error {
 	return nil
 }
 
-func (v *visit) endpointTroubles(e *relay.Endpoint, totals views.Totals, waiting, dead int) ([]views.Attention, error) {
+// oldestWaiting is when the first of what waits for active endpoints is, or
+// was, due.
+func (v *visit) oldestWaiting() (time.Time, error) {
+	due, err := v.store.DueEndpoints(v.ctx)
+	var oldest time.Time
+	for _, d := range due {
+		e, err := v.store.Endpoint(v.project.ID, d.EndpointID)
+		if err == nil && e.Status == relay.EndpointActive && (oldest.IsZero() || d.DueAt.Before(oldest)) {
+			oldest = d.DueAt
+		}
+	}
+	return oldest, err
+}
+
+func (v *visit) endpointTroubles(e *relay.Endpoint, totals views.Totals, l loads) ([]views.Attention, error) {
 	var found []views.Attention
 	if totals.Failures > 0 {
 		a := views.Attention{Kind: views.AttentionFailing, ID: e.ID, Name: e.Name, Count: totals.Failures, Of: totals.Attempts}
@@ -91,12 +108,12 @@ func (v *visit) endpointTroubles(e *relay.Endpoint, totals views.Totals, waiting
 		}
 		found = append(found, a)
 	}
-	if dead > 0 {
+	if dead := int(l.dead[e.ID]); dead > 0 {
 		found = append(found, views.Attention{Kind: views.AttentionDeadLetters, ID: e.ID, Name: e.Name, Count: dead})
 	}
 	if e.Status == relay.EndpointPaused {
 		found = append(found, views.Attention{
-			Kind: views.AttentionPaused, ID: e.ID, Name: e.Name, Count: waiting, Detail: e.PauseReason,
+			Kind: views.AttentionPaused, ID: e.ID, Name: e.Name, Count: int(l.waiting[e.ID]), Detail: e.PauseReason,
 		})
 	}
 	return found, nil

@@ -23,8 +23,6 @@ func (v *visit) showSettings(status int, m views.SettingsModel) error {
 		queue.Note = "does not answer: deliveries wait until it does"
 	}
 	m.System = []views.Fact{
-		{Name: "Version", Value: v.app.o.Version},
-		{Name: "Public URL", Value: v.app.o.PublicURL, Note: "ingest URLs begin with it"},
 		{Name: "Database", Value: v.store.Kind()},
 		queue,
 		{Name: "Largest body", Value: strconv.Itoa(v.app.o.MaxBodyBytes), Note: "bytes of one webhook"},
