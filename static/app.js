@@ -73,11 +73,23 @@
       return;
     }
     delete form.dataset.asked;
+    if (form.method === "post") {
+      if (form.dataset.sent) return e.preventDefault();
+      form.dataset.sent = "1";
+      if (button) setTimeout(() => button.classList.add("busy"), 150);
+    }
     if (form.matches("[data-filters]")) {
       all("input", form).forEach((i) => { i.disabled = i.value === ""; });
       // A page that comes back from the history must have its fields again.
       setTimeout(() => all("input", form).forEach((i) => { i.disabled = false; }), 0);
     }
+  });
+
+  // A page that the history brings back may be sent from again.
+  addEventListener("pageshow", (e) => {
+    if (!e.persisted) return;
+    all("[data-sent]").forEach((f) => delete f.dataset.sent);
+    all(".busy").forEach((b) => b.classList.remove("busy"));
   });
 
   // Selection.
@@ -148,7 +160,7 @@
     if (link) link.focus({ preventScroll: true });
   }
   function replay() {
-    const target = row() ? one('[data-row-action="replay"]', row()) : one("button[data-replay], details[data-replay] > summary");
+    const target = row() ? one('[data-row-replay]', row()) : one("button[data-replay], details[data-replay] > summary");
     if (target && !target.disabled) target.click();
   }
   const keys = {

@@ -136,7 +136,7 @@ func AuditPage(m AuditModel) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<table class=\"rows\"><thead><tr><th scope=\"col\" class=\"fit\">Action</th><th scope=\"col\">Who</th><th scope=\"col\" class=\"fit\">Target</th><th scope=\"col\" class=\"grow\">Details</th><th scope=\"col\" class=\"fit\">From</th><th scope=\"col\" class=\"fit right\">When</th></tr></thead> <tbody>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<table class=\"rows\"><thead><tr><th scope=\"col\" class=\"fit\">Action</th><th scope=\"col\" class=\"w-event\">Who</th><th scope=\"col\" class=\"fit\">Target</th><th scope=\"col\" class=\"grow\">Details</th><th scope=\"col\" class=\"fit\">From</th><th scope=\"col\" class=\"fit right\">When</th></tr></thead> <tbody>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

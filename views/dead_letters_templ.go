@@ -416,7 +416,7 @@ func deadRows(m DeadLettersModel) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = rowAction(deliveryURL(r.Delivery.ID)+"/replay", "replay", "Replay: a new delivery to the same endpoint").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = rowReplay(deliveryURL(r.Delivery.ID), "to the same endpoint").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -684,7 +684,7 @@ func eventRows(f Frame, rows []EventRow, pick bool) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if r.Event.SignatureValid {
-					templ_7745c5c3_Err = rowAction(eventURL(r.Event.ID)+"/replay", "replay", "Replay to all that match now").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = rowReplay(eventURL(r.Event.ID), "to every endpoint that matches it now").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

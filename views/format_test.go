@@ -28,6 +28,7 @@ func TestFormats(t *testing.T) {
 		{"thousands", count(1234567), "1,234,567"},
 		{"capped", countCapped(10000, true), "10,000+"},
 		{"ies", plural(2, "delivery"), "2 deliveries"},
+		{"days", plural(30, "day"), "30 days"},
 		{"one", plural(1, "delivery"), "1 delivery"},
 		{"one failure in many", percent(999_999, 1_000_000), "99.9 %"},
 		{"one success in many", percent(1, 1_000_000), "0.1 %"},

@@ -208,7 +208,7 @@ func page(f Frame, title string, section Section) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = sideBar(f, or2(f.Section, section)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = sideBar(f, sectionOr(f.Section, section)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -290,7 +290,7 @@ func page(f Frame, title string, section Section) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = bottomBar(f, or2(f.Section, section)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = bottomBar(f, sectionOr(f.Section, section)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -25,7 +25,7 @@ var shortcuts = []shortcut{
 	{"This help", []string{"?"}},
 }
 
-func or2(a, b Section) Section {
+func sectionOr(a, b Section) Section {
 	if a != "" {
 		return a
 	}

@@ -70,13 +70,6 @@ var navItems = []navItem{
 // bottomItems are the sections that a phone shows at its lower edge.
 func bottomItems() []navItem { return navItems[:4] }
 
-func current(yes bool) string {
-	if yes {
-		return "page"
-	}
-	return ""
-}
-
 func sectionURL(s Section) string {
 	for _, n := range navItems {
 		if n.Section == s {
