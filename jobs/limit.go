@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	limitTimeout = 300 * time.Millisecond // for Redis to answer
-	limitRetry   = time.Second            // before Redis is asked again after a failure
+	limitTimeout = 300 * time.Millisecond
+	limitRetry   = time.Second // before Redis is asked again after a failure
 	maxLocalKeys = 20_000
 )
 
@@ -22,6 +22,7 @@ const (
 type Limiter struct {
 	client redis.UniversalClient
 	now    func() time.Time
+	wait   time.Duration // for Redis to answer
 
 	mu        sync.Mutex
 	local     map[string]float64 // theoretical arrival times, as in the script
@@ -30,7 +31,7 @@ type Limiter struct {
 
 // NewLimiter makes a Limiter. Without a client it counts in this process only.
 func NewLimiter(client redis.UniversalClient) *Limiter {
-	return &Limiter{client: client, now: time.Now, local: make(map[string]float64)}
+	return &Limiter{client: client, now: time.Now, wait: limitTimeout, local: make(map[string]float64)}
 }
 
 // The generic cell rate algorithm, for several cells at once. One number is
@@ -67,7 +68,7 @@ func (l *Limiter) Take(ctx context.Context, key string, rate int, per time.Durat
 		return max(want, 0), 0, nil
 	}
 	if l.asksRedis() {
-		asking, cancel := context.WithTimeout(ctx, limitTimeout)
+		asking, cancel := context.WithTimeout(ctx, l.wait)
 		defer cancel()
 		answer, err := limitScript.Run(asking, l.client, []string{keyPrefix + "limit:" + key}, rate, per.Microseconds(), want).Int64Slice()
 		if err == nil && len(answer) == 2 {

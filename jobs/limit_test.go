@@ -11,6 +11,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// newTestLimiter has the patience that a busy machine needs.
+func newTestLimiter(client redis.UniversalClient) *Limiter {
+	l := NewLimiter(client)
+	l.wait = 10 * time.Second
+	return l
+}
+
 func take(t *testing.T, l *Limiter, key string, rate int, per time.Duration, want int) (int, time.Duration) {
 	t.Helper()
 	granted, wait, err := l.Take(context.Background(), key, rate, per, want)
@@ -23,7 +30,7 @@ func take(t *testing.T, l *Limiter, key string, rate int, per time.Duration, wan
 func TestLimiterBurstAndRefusal(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-		l := NewLimiter(client)
+		l := newTestLimiter(client)
 		if n, wait := take(t, l, "a", 10, time.Hour, 4); n != 4 || wait != 0 {
 			t.Errorf("first: %d, %s", n, wait)
 		}
@@ -55,7 +62,7 @@ func TestLimiterBurstAndRefusal(t *testing.T) {
 func TestLimiterRefills(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-		l := NewLimiter(client)
+		l := newTestLimiter(client)
 		take(t, l, "a", 100, time.Second, 100)
 		n, wait := take(t, l, "a", 100, time.Second, 1)
 		if n != 0 || wait <= 0 || wait > 10*time.Millisecond {
@@ -77,7 +84,7 @@ func TestLimiterRefills(t *testing.T) {
 func TestLimiterFollowsALowerRate(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, client redis.UniversalClient) {
-		l := NewLimiter(client)
+		l := newTestLimiter(client)
 		take(t, l, "a", 10, 24*time.Hour, 10)
 		if _, wait := take(t, l, "a", 10, time.Second, 1); wait > 100*time.Millisecond {
 			t.Errorf("the old rate still holds for %s", wait)
@@ -91,7 +98,7 @@ func TestLimiterIsExactUnderParallelUse(t *testing.T) {
 		var granted atomic.Int64
 		var wait sync.WaitGroup
 		for range 8 { // as many processes
-			l := NewLimiter(client)
+			l := newTestLimiter(client)
 			wait.Go(func() {
 				for range 50 {
 					n, _ := take(t, l, "a", 100, time.Hour, 1)
@@ -109,7 +116,7 @@ func TestLimiterIsExactUnderParallelUse(t *testing.T) {
 func TestLimiterWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := startRedis(t)
-	l := NewLimiter(openTestRedis(t, server.URL))
+	l := newTestLimiter(openTestRedis(t, server.URL))
 	now := time.Now()
 	l.now = func() time.Time { return now }
 	take(t, l, "a", 5, time.Hour, 5)
