@@ -15,6 +15,9 @@ const (
 	// do so for ever.
 	maxInterruptions = 5
 	reclaimRows      = 500
+	// deadAfter is how long a process may be silent before what it holds is
+	// given to others; it beats every few seconds.
+	deadAfter = 15 * time.Second
 )
 
 // lapsed is a delivery whose lease ended without a recording.
@@ -28,7 +31,8 @@ type lapsed struct {
 	LeaseUntil  int64
 }
 
-// Reclaim gives back deliveries whose lease has lapsed, each with an attempt
+// Reclaim gives back deliveries whose lease has lapsed or whose process has
+// not been heard of (see Beat) for a while, each with an attempt
 // that says so, and returns how many. Whoever held them cannot record any
 // more. With all set it takes every lease: right when no other process can be
 // alive.
@@ -51,7 +55,8 @@ func (s *Store) reclaimSome(ctx context.Context, all bool) (int, error) {
 			Column("id", "project_id", "event_id", "endpoint_id", "attempts", "interrupted", "lease_until").
 			Where("lease_until IS NOT NULL").Limit(reclaimRows)
 		if !all {
-			q = q.Where("lease_until < ?", micros(now))
+			q = q.Where("lease_until < ? OR lease_owner IN (SELECT id FROM processes WHERE beat_at < ?)",
+				micros(now), micros(now.Add(-deadAfter)))
 		}
 		if s.pg {
 			q = q.For("UPDATE SKIP LOCKED")

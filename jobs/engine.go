@@ -115,6 +115,9 @@ func (e *Engine) Start(ctx context.Context) error {
 			e.Log.Info("deliveries of a stopped process are due again", "count", n)
 		}
 	}
+	if err := e.Store.Beat(ctx, e.owner, e.Host, "worker"); err != nil {
+		return err
+	}
 	window := windowOf(e.Concurrency)
 	asking, err := hooked(e.Redis, e.Wake.Hook())
 	if err != nil {

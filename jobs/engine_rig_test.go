@@ -22,7 +22,7 @@ import (
 
 // rig is a store, an engine and a receiver that counts what arrives.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	store   *db.Store
 	redis   redis.UniversalClient
 	url     string // of the database
@@ -50,7 +50,7 @@ type hit struct {
 	header                         http.Header
 }
 
-func newSink(t *testing.T) *sink {
+func newSink(t testing.TB) *sink {
 	s := &sink{answer: func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(http.StatusNoContent) }}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -109,7 +109,7 @@ func onEveryTransport(t *testing.T, test func(t *testing.T, r *rig)) {
 	})
 }
 
-func newRig(t *testing.T, database, redisURL string) *rig {
+func newRig(t testing.TB, database, redisURL string) *rig {
 	t.Helper()
 	store, err := db.Open(t.Context(), db.Options{URL: database, Key: make([]byte, 32), Migrate: true})
 	if err != nil {
@@ -226,7 +226,7 @@ func (r *rig) eventually(what string, ok func() bool) {
 	within(r.t, 60*time.Second, what, ok)
 }
 
-func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
+func within(t testing.TB, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()

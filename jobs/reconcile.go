@@ -34,17 +34,18 @@ func (e *Engine) reconcile(ctx context.Context) {
 }
 
 func (e *Engine) reconcileOnce(ctx context.Context) {
-	n, err := e.Store.Reclaim(ctx, false)
-	if err == nil && n > 0 {
-		e.Log.Info("deliveries with a lapsed lease are due again", "count", n)
+	err := e.Store.Beat(ctx, e.owner, e.Host, "worker")
+	n := 0
+	if err == nil {
+		n, err = e.Store.Reclaim(ctx, false)
+	}
+	if n > 0 {
+		e.Log.Info("deliveries of a process that went silent are due again", "count", n)
 		e.hints.all.Store(true)
 		e.poke()
 	}
 	if err == nil {
 		_, err = e.Store.DiscardDeleted(ctx)
-	}
-	if err == nil {
-		err = e.Store.Beat(ctx, e.owner, e.Host, "worker")
 	}
 	if err != nil && ctx.Err() == nil {
 		e.Log.Warn("reconciling", "error", err)
