@@ -2,8 +2,10 @@ package handlers
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -152,10 +154,9 @@ func formErrors(err error) map[string]string {
 			shown = map[string]string{"": e.Detail}
 		}
 	}
-	for field, message := range shown {
-		if name, ok := strings.CutPrefix(field, "headers_"); ok {
-			delete(shown, field)
-			shown["headers"] = name + " " + message
+	for _, field := range slices.Sorted(maps.Keys(shown)) {
+		if name, ok := strings.CutPrefix(field, "headers_"); ok && shown["headers"] == "" {
+			shown["headers"] = name + " " + shown[field]
 		}
 	}
 	return shown

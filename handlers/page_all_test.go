@@ -57,7 +57,7 @@ func TestNothingOfAPayloadIsMarkup(t *testing.T) {
 	}
 	b.get(eventPath(s.events()[5].ID)).says("<b id=evil>boo</b>")
 	b.get(deliveryPath(s.deliveries()[5].ID)).says("<b id=evil>boo</b>")
-	checkMarkup(b.get("/events?event_type="+url.QueryEscape(evil)+"&source_id="+url.QueryEscape(evil)).wants(http.StatusUnprocessableEntity))
+	checkMarkup(b.get("/events?event_type=" + url.QueryEscape(evil) + "&source_id=" + url.QueryEscape(evil)).wants(http.StatusUnprocessableEntity))
 	checkMarkup(b.get("/nothing/" + url.PathEscape(evil)).wants(http.StatusNotFound))
 	checkMarkup(b.post("/sources", url.Values{"name": {evil + strings.Repeat("x", 300)}}).wants(http.StatusUnprocessableEntity))
 	checkMarkup(s.browser().post("/login", url.Values{"email": {evil}, "next": {evil}}).wants(http.StatusUnauthorized))

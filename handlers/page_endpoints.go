@@ -51,6 +51,7 @@ func (v *visit) endpointRow(e *relay.Endpoint, l loads) (views.EndpointRow, erro
 
 func newEndpointPage(v *visit) error {
 	form := endpointForm(v.app.newEndpoint(v.project.ID))
+	form.ID = relay.ID{}
 	var err error
 	if form.Sources, err = v.sourceRefs(); err != nil {
 		return err

@@ -330,3 +330,7 @@ func attr(n *html.Node, name string) string {
 	}
 	return ""
 }
+
+func isKey(name string) func(html.Attribute) bool {
+	return func(a html.Attribute) bool { return a.Key == name }
+}
