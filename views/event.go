@@ -66,3 +66,12 @@ func noRoutes(m EventModel) string {
 	}
 	return "There was no endpoint in this project."
 }
+
+// sourceName is what a row says of where its event came from: a test event
+// came from here.
+func sourceName(r EventRow) string {
+	if r.Source.ID.IsZero() && r.Event.IsTest {
+		return "Reprise"
+	}
+	return refName(r.Source.Name, r.Source.ID)
+}
