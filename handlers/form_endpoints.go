@@ -23,9 +23,7 @@ func createEndpointForm(v *visit, f *form) error {
 	}
 	if isTyped(err) {
 		m := views.EndpointFormModel{Frame: v.at("/endpoints/new"), Form: f.typedEndpoint(relay.ID{}, false, err)}
-		if m.Form.Sources, err = v.sourceRefs(); err != nil {
-			return err
-		}
+		m.Form.Sources = v.sourceRefs()
 		return v.render(fiber.StatusUnprocessableEntity, views.EndpointNewPage(m))
 	}
 	if err != nil {

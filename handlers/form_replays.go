@@ -74,6 +74,13 @@ type deliveryAct struct {
 
 var deliveryActs = map[string]deliveryAct{
 	"replay": {"Replayed", "A new delivery is on its way.", func(v *visit, _ *form, id relay.ID) (relay.Delivery, error) {
+		d, err := v.store.Delivery(v.ctx, v.project.ID, id)
+		if err == nil {
+			err = v.countReplay(d.EndpointID)
+		}
+		if err != nil {
+			return d, err
+		}
 		return v.store.ReplayDelivery(v.ctx, v.project.ID, id, v.Actor)
 	}},
 	"retry": {"Retried", "It is tried again right now.", func(v *visit, _ *form, id relay.ID) (relay.Delivery, error) {
@@ -91,6 +98,15 @@ var deliveryActs = map[string]deliveryAct{
 func replayDeliveryForm(v *visit, f *form) error  { return v.actOnDelivery(f, deliveryActs["replay"]) }
 func retryDeliveryForm(v *visit, f *form) error   { return v.actOnDelivery(f, deliveryActs["retry"]) }
 func discardDeliveryForm(v *visit, f *form) error { return v.actOnDelivery(f, deliveryActs["discard"]) }
+
+// countReplay counts a manual replay of an endpoint. A bulk form counts once
+// for each endpoint, as replay-failed does.
+func (v *visit) countReplay(endpoint relay.ID) error {
+	if _, known := v.counted[endpoint]; !known {
+		v.counted[endpoint] = v.app.allowReplays(v.ctx, endpoint)
+	}
+	return v.counted[endpoint]
+}
 
 func (v *visit) actOnDelivery(f *form, act deliveryAct) error {
 	id, err := v.pathID(relay.PrefixDelivery)

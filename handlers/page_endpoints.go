@@ -14,7 +14,7 @@ func endpointsPage(v *visit) error {
 		return err
 	}
 	m := views.EndpointsModel{Frame: v.frame}
-	for _, e := range v.store.Config().EndpointsOf(v.project.ID) {
+	for _, e := range v.endpoints() {
 		row, err := v.endpointRow(e, l)
 		if err != nil {
 			return err
@@ -41,10 +41,12 @@ func (v *visit) endpointRow(e *relay.Endpoint, l loads) (views.EndpointRow, erro
 		Endpoint: e, Totals: statsTotals(stats), Buckets: w.buckets(stats.Course),
 		Waiting: int(l.waiting[e.ID]), DeadLetters: int(l.dead[e.ID]),
 	}
-	for _, s := range stats.Course {
-		if s.Succeeded+s.Failed > 0 {
-			row.LastAt = s.Start
-		}
+	if err != nil {
+		return row, err
+	}
+	newest, err := v.store.Deliveries(v.ctx, v.project.ID, db.DeliveryFilter{EndpointID: e.ID}, db.Page{Limit: 1})
+	if len(newest.Rows) > 0 {
+		row.LastAt = newest.Rows[0].CreatedAt
 	}
 	return row, err
 }
@@ -52,10 +54,7 @@ func (v *visit) endpointRow(e *relay.Endpoint, l loads) (views.EndpointRow, erro
 func newEndpointPage(v *visit) error {
 	form := endpointForm(v.app.newEndpoint(v.project.ID))
 	form.ID = relay.ID{}
-	var err error
-	if form.Sources, err = v.sourceRefs(); err != nil {
-		return err
-	}
+	form.Sources = v.sourceRefs()
 	return v.render(fiber.StatusOK, views.EndpointNewPage(views.EndpointFormModel{Frame: v.frame, Form: form}))
 }
 
@@ -92,17 +91,13 @@ func (v *visit) showEndpoint(status int, e *relay.Endpoint, show shownEndpoint) 
 	if m.Row, err = v.endpointRow(e, l); err != nil {
 		return err
 	}
-	if m.Sources, err = v.sourceRefs(); err != nil {
-		return err
-	}
+	m.Sources = v.sourceRefs()
 	m.Form.Sources = m.Sources
 	recent, err := v.store.Deliveries(v.ctx, v.project.ID, db.DeliveryFilter{EndpointID: e.ID}, db.Page{Limit: 10})
 	if err != nil {
 		return err
 	}
-	if m.Recent = v.deliveryRows(recent.Rows); len(m.Recent) > 0 && m.Row.LastAt.IsZero() {
-		m.Row.LastAt = recent.Rows[0].CreatedAt
-	}
+	m.Recent = v.deliveryRows(recent.Rows)
 	for i := len(e.Secrets) - 1; i >= 0; i-- {
 		if s := e.Secrets[i]; !s.Expired(v.now) {
 			m.Secrets = append(m.Secrets, views.Secret{Hint: relay.MaskSecret(s.Value), CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt})

@@ -23,17 +23,13 @@ func eventsPage(v *visit) error {
 	if err := v.fillEvents(&m, f, filter); err != nil {
 		return err
 	}
-	var err error
-	if m.Sources, err = v.sourceRefs(); err != nil {
-		return err
-	}
+	m.Sources = v.sourceRefs()
+	_, m.CurlURL = v.firstIngestURL()
 	if m.Ever = len(m.Rows) > 0; !m.Ever {
+		var err error
 		if m.Ever, err = v.everReceived(); err != nil {
 			return err
 		}
-	}
-	if _, m.CurlURL, err = v.firstIngestURL(); err != nil {
-		return err
 	}
 	m.Errors = f.errors
 	return v.render(f.status(), views.EventsPage(m))

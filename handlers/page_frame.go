@@ -21,6 +21,7 @@ type visit struct {
 	store   *db.Store
 	project relay.Project
 	now     time.Time
+	counted map[relay.ID]error // what the limit of manual replays said to each endpoint in this request
 	frame   views.Frame
 }
 
@@ -59,7 +60,7 @@ func (a *App) formInProject(h formHandler) fiber.Handler { return a.inProject(po
 // anywhere lets a page handler run for every person who is logged in.
 func (a *App) anywhere(h pageHandler) fiber.Handler {
 	return a.page(func(c *call) error {
-		v := &visit{call: c, app: a, store: a.store, now: a.store.Now(), frame: a.frame(c)}
+		v := &visit{call: c, app: a, store: a.store, now: a.store.Now(), counted: map[relay.ID]error{}, frame: a.frame(c)}
 		for _, p := range c.Projects {
 			if p.ID == c.Project {
 				v.project = p
@@ -77,7 +78,7 @@ func (v *visit) dress() error {
 	if v.isPoll() {
 		return nil
 	}
-	if isSafe(v.Method()) {
+	if v.Method() == fiber.MethodGet {
 		v.frame.Flash = v.app.takeFlash(v.call)
 	}
 	if _, err := v.app.queue.Status(v.ctx); err != nil {

@@ -25,14 +25,12 @@ func overviewPage(v *visit) error {
 	m := views.OverviewModel{
 		Frame: v.frame, Range: w.Name, From: w.From, To: w.To,
 		Current: statsTotals(stats), Before: statsTotals(earlier), Buckets: w.buckets(stats.Course),
-		HasEndpoint: len(v.store.Config().EndpointsOf(v.project.ID)) > 0,
+		HasEndpoint: len(v.endpoints()) > 0,
 	}
 	if err := v.fillAttention(&m, stats); err != nil {
 		return err
 	}
-	if m.FirstSourceID, m.FirstIngestURL, err = v.firstIngestURL(); err != nil {
-		return err
-	}
+	m.FirstSourceID, m.FirstIngestURL = v.firstIngestURL()
 	m.HasSource = !m.FirstSourceID.IsZero()
 	if m.HasEvent = stats.Total.Events > 0; !m.HasEvent {
 		if m.HasEvent, err = v.everReceived(); err != nil {
@@ -57,7 +55,7 @@ func (v *visit) fillAttention(m *views.OverviewModel, stats db.Stats) error {
 	if m.DeadLetters, err = v.store.CountDeliveries(v.ctx, v.project.ID, dead, countCap); err != nil {
 		return err
 	}
-	for _, e := range v.store.Config().EndpointsOf(v.project.ID) {
+	for _, e := range v.endpoints() {
 		if e.Status == relay.EndpointActive {
 			m.Backlog += int(l.waiting[e.ID])
 		}
@@ -67,11 +65,7 @@ func (v *visit) fillAttention(m *views.OverviewModel, stats db.Stats) error {
 		}
 		m.Attention = append(m.Attention, found...)
 	}
-	sources, err := v.sources()
-	if err != nil {
-		return err
-	}
-	for _, src := range sources {
+	for _, src := range v.sources() {
 		if n := int(stats.ByRef[src.ID].Rejected); n > 0 {
 			m.Attention = append(m.Attention, views.Attention{
 				Kind: views.AttentionRejected, ID: src.ID, Name: src.Name, Count: n, Of: int(stats.ByRef[src.ID].Events),

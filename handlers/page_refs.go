@@ -35,10 +35,9 @@ func refOf(e *relay.Endpoint) views.EndpointRef {
 	return views.EndpointRef{ID: e.ID, Name: e.Name, URL: e.URL, Status: e.Status}
 }
 
-// sources are all sources of the project, newest first.
-func (v *visit) sources() ([]*relay.Source, error) {
-	return everything(v.ctx, v.project.ID, v.store.Sources)
-}
+// sources and endpoints are all of the project, oldest first.
+func (v *visit) sources() []*relay.Source     { return v.store.Config().SourcesOf(v.project.ID) }
+func (v *visit) endpoints() []*relay.Endpoint { return v.store.Config().EndpointsOf(v.project.ID) }
 
 // everything reads a list to its end. It is for what people make by hand.
 func everything[T any](ctx context.Context, project relay.ID, list func(context.Context, relay.ID, db.Page) (db.Slice[T], error)) ([]*T, error) {
@@ -65,25 +64,21 @@ func pointers[T any](rows []T) []*T {
 }
 
 // sourceRefs are the sources to choose from, by name.
-func (v *visit) sourceRefs() ([]views.SourceRef, error) {
-	sources, err := v.sources()
-	if err != nil {
-		return nil, err
-	}
-	refs := make([]views.SourceRef, len(sources))
-	for i, src := range sources {
-		refs[i] = views.SourceRef{ID: src.ID, Name: src.Name, Slug: src.Slug}
+func (v *visit) sourceRefs() []views.SourceRef {
+	var refs []views.SourceRef
+	for _, src := range v.sources() {
+		refs = append(refs, views.SourceRef{ID: src.ID, Name: src.Name, Slug: src.Slug})
 	}
 	slices.SortFunc(refs, func(a, b views.SourceRef) int {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.Slug, b.Slug))
 	})
-	return refs, nil
+	return refs
 }
 
 // endpointRefs are the endpoints to choose from, by name.
 func (v *visit) endpointRefs() []views.EndpointRef {
 	var refs []views.EndpointRef
-	for _, e := range v.store.Config().EndpointsOf(v.project.ID) {
+	for _, e := range v.endpoints() {
 		refs = append(refs, refOf(e))
 	}
 	slices.SortFunc(refs, func(a, b views.EndpointRef) int {
@@ -96,7 +91,7 @@ func (v *visit) endpointRefs() []views.EndpointRef {
 // its rows and those that endpoints ask for.
 func (v *visit) typesOf(rows []string) []string {
 	types := slices.Clone(rows)
-	for _, e := range v.store.Config().EndpointsOf(v.project.ID) {
+	for _, e := range v.endpoints() {
 		types = append(types, e.EventFilter...)
 	}
 	slices.Sort(types)

@@ -107,6 +107,23 @@ func TestBulkForms(t *testing.T) {
 	}
 	b.post("/events/bulk", form).follow().says("Replayed 3 events as 3 deliveries.")
 
+	s.queue.mu.Lock()
+	clear(s.queue.taken)
+	s.queue.mu.Unlock()
+	form = url.Values{"action": {"replay"}}
+	for _, d := range s.deliveries() {
+		form.Add("ids", relay.PrefixDelivery.Format(d.ID))
+	}
+	for range 10 {
+		b.post("/deliveries/bulk", form).wants(http.StatusSeeOther)
+	}
+	before := len(s.deliveries())
+	b.post("/deliveries/bulk", form).follow().says("Too many manual replays of this endpoint.")
+	b.post(deliveryPath(s.deliveries()[0].ID)+"/replay", nil).follow().says("Too many manual replays of this endpoint.")
+	if after := len(s.deliveries()); after != before {
+		t.Errorf("%d deliveries over the limit", after-before)
+	}
+
 	form.Set("action", "burn")
 	b.post("/events/bulk", form).wants(http.StatusBadRequest)
 	b.post("/deliveries/bulk", form).wants(http.StatusBadRequest)

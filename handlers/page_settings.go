@@ -25,12 +25,19 @@ func (v *visit) showSettings(status int, m views.SettingsModel) error {
 	m.System = []views.Fact{
 		{Name: "Database", Value: v.store.Kind()},
 		queue,
-		{Name: "Largest body", Value: strconv.Itoa(v.app.o.MaxBodyBytes), Note: "bytes of one webhook"},
+		{Name: "Largest body", Value: bytesText(v.app.o.MaxBodyBytes), Note: "of one webhook"},
 		{Name: "Manual replays", Value: perMinute(v.app.o.ReplaysPerMinute), Note: "of one endpoint"},
 		{Name: "Test events", Value: perMinute(v.app.o.TestFiresPerMinute), Note: "to one endpoint"},
 		{Name: "API calls", Value: perMinute(v.app.o.APIRatePerMinute), Note: "of one key"},
 	}
 	return v.render(status, views.SettingsPage(m))
+}
+
+func bytesText(n int) string {
+	if n%(1<<20) == 0 {
+		return strconv.Itoa(n>>20) + " MiB"
+	}
+	return strconv.Itoa(n) + " bytes"
 }
 
 func perMinute(n int) string {

@@ -9,16 +9,12 @@ import (
 )
 
 func sourcesPage(v *visit) error {
-	sources, err := v.sources()
-	if err != nil {
-		return err
-	}
 	last, err := v.store.LastEventBySource(v.ctx, v.project.ID)
 	if err != nil {
 		return err
 	}
 	m := views.SourcesModel{Frame: v.frame}
-	for _, src := range sources {
+	for _, src := range v.sources() {
 		row, err := v.sourceRow(src)
 		if err != nil {
 			return err
@@ -82,11 +78,9 @@ func sourcePath(id relay.ID) string { return "/sources/" + relay.PrefixSource.Fo
 
 // firstIngestURL is the URL of the oldest source for a line to try out; empty
 // without one.
-func (v *visit) firstIngestURL() (relay.ID, string, error) {
-	sources, err := v.sources()
-	if err != nil || len(sources) == 0 {
-		return relay.ID{}, "", err
+func (v *visit) firstIngestURL() (relay.ID, string) {
+	for _, src := range v.sources() {
+		return src.ID, v.app.ingestURL(src)
 	}
-	first := sources[len(sources)-1]
-	return first.ID, v.app.ingestURL(first), nil
+	return relay.ID{}, ""
 }
