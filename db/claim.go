@@ -65,11 +65,12 @@ const claimColumns = `id, fence, project_id, event_id, endpoint_id, source_id, e
 
 type rowScanner interface{ Scan(...any) error }
 
-func scanClaim(row rowScanner) (Claim, error) {
+// scanClaim reads claimColumns, which may follow others.
+func scanClaim(row rowScanner, before ...any) (Claim, error) {
 	var c Claim
 	var created int64
-	err := row.Scan(&c.DeliveryID, &c.Fence, &c.ProjectID, &c.EventID, &c.EndpointID, &c.SourceID, &c.EventType,
-		&c.Lane, &c.Attempts, &c.Interrupted, &c.Trigger, &c.ReplayID, &c.ReplayOf, &created)
+	err := row.Scan(append(before, &c.DeliveryID, &c.Fence, &c.ProjectID, &c.EventID, &c.EndpointID, &c.SourceID, &c.EventType,
+		&c.Lane, &c.Attempts, &c.Interrupted, &c.Trigger, &c.ReplayID, &c.ReplayOf, &created)...)
 	c.CreatedAt = fromMicros(created)
 	return c, err
 }

@@ -1,8 +1,10 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -186,13 +188,19 @@ func gather[T any](rows [][]any, column int, cast func(any) T) []T {
 
 const pgClaim = `WITH want AS (
 		SELECT w.endpoint_id, w.lane, w.n, w.ord FROM unnest($1::bytea[], $2::int8[], $3::int8[]) WITH ORDINALITY AS w(endpoint_id, lane, n, ord)
-	), due(due_project, due_id) AS (
-		SELECT p.project_id, p.id FROM want CROSS JOIN LATERAL (
-			SELECT d.project_id, d.id FROM deliveries d WHERE d.endpoint_id = want.endpoint_id AND d.lane = want.lane AND d.due_at <= $4
+	), due(due_project, due_id, was_due) AS (
+		SELECT p.project_id, p.id, p.due_at FROM want CROSS JOIN LATERAL (
+			SELECT d.project_id, d.id, d.due_at FROM deliveries d WHERE d.endpoint_id = want.endpoint_id AND d.lane = want.lane AND d.due_at <= $4
 			ORDER BY d.due_at LIMIT want.n FOR UPDATE SKIP LOCKED) p
 	)
 	UPDATE deliveries SET fence = fence + 1, due_at = NULL, lease_until = $5, lease_owner = $6
-	FROM due WHERE project_id = due_project AND id = due_id RETURNING ` + claimColumns
+	FROM due WHERE project_id = due_project AND id = due_id RETURNING was_due, ` + claimColumns
+
+// dueClaim is a claim with when it was due: an UPDATE answers in no order.
+type dueClaim struct {
+	Claim
+	due int64
+}
 
 // claim asks for each endpoint's lanes in turn, a lane only for what the ones
 // before it left over.
@@ -226,14 +234,20 @@ func (h *pgHot) claim(ctx context.Context, requests []ClaimRequest, at claimTime
 			if err != nil {
 				return err
 			}
-			got, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Claim, error) { return scanClaim(row) })
+			got, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (dueClaim, error) {
+				var c dueClaim
+				var err error
+				c.Claim, err = scanClaim(row, &c.due)
+				return c, err
+			})
 			if err != nil {
 				return err
 			}
+			slices.SortFunc(got, func(a, b dueClaim) int { return cmp.Compare(a.due, b.due) })
 			for _, c := range got {
 				left[byEndpoint[string(c.EndpointID[:])]]--
+				claims = append(claims, c.Claim)
 			}
-			claims = append(claims, got...)
 		}
 		return nil
 	})

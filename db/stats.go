@@ -118,16 +118,14 @@ type Series struct {
 	Succeeded  int64 // attempts
 	Failed     int64 // attempts
 	Dead       int64
+	P50, P95   time.Duration // of attempts, 0 without any
 }
 
 // Stats are the sums of a window, its course, and the latency of attempts.
 type Stats struct {
-	Total    Series
-	Course   []Series // oldest first, one for each step
-	P50, P95 time.Duration
-	P99      time.Duration
-	ByRef    map[relay.ID]Series        // sources and endpoints
-	P95ByRef map[relay.ID]time.Duration // endpoints
+	Total  Series
+	Course []Series            // oldest first, one for each step
+	ByRef  map[relay.ID]Series // sources and endpoints
 }
 
 // StatsQuery says what Stats to read. Times are cut to minutes.
@@ -157,21 +155,23 @@ func (s *Store) Stats(ctx context.Context, q StatsQuery) (Stats, error) {
 	if err := query.Scan(ctx, &rows); err != nil {
 		return Stats{}, translate(err)
 	}
-	out := Stats{ByRef: map[relay.ID]Series{}, P95ByRef: map[relay.ID]time.Duration{}}
+	out := Stats{ByRef: map[relay.ID]Series{}}
 	out.Course = make([]Series, (to-from)/step+1)
 	for i := range out.Course {
 		out.Course[i].Start = time.Unix((from+int64(i)*step)*60, 0).UTC()
 	}
-	var all [latencyBuckets]int64
-	byRef := map[relay.ID]*[latencyBuckets]int64{}
+	var all histogram
+	byRef := map[relay.ID]*histogram{}
+	byBucket := make([]histogram, len(out.Course))
 	for _, r := range rows {
 		if r.Kind >= statLatency {
 			i := min(r.Kind-statLatency, latencyBuckets-1)
-			all[i] += r.N
 			if byRef[r.RefID] == nil {
-				byRef[r.RefID] = new([latencyBuckets]int64)
+				byRef[r.RefID] = new(histogram)
 			}
+			all[i] += r.N
 			byRef[r.RefID][i] += r.N
+			byBucket[r.Bucket][i] += r.N
 			continue
 		}
 		one := out.ByRef[r.RefID]
@@ -180,9 +180,14 @@ func (s *Store) Stats(ctx context.Context, q StatsQuery) (Stats, error) {
 		out.Total.add(r.Kind, r.N)
 		out.Course[r.Bucket].add(r.Kind, r.N)
 	}
-	out.P50, out.P95, out.P99 = quantile(&all, 0.50), quantile(&all, 0.95), quantile(&all, 0.99)
-	for ref, counts := range byRef {
-		out.P95ByRef[ref] = quantile(counts, 0.95)
+	all.describe(&out.Total)
+	for i := range byBucket {
+		byBucket[i].describe(&out.Course[i])
+	}
+	for ref, h := range byRef {
+		one := out.ByRef[ref]
+		h.describe(&one)
+		out.ByRef[ref] = one
 	}
 	return out, nil
 }
@@ -204,17 +209,22 @@ func (r *Series) add(kind, n int64) {
 	}
 }
 
+// histogram counts attempts by latencyBucket.
+type histogram [latencyBuckets]int64
+
+func (h *histogram) describe(s *Series) { s.P50, s.P95 = h.quantile(0.50), h.quantile(0.95) }
+
 // quantile reads a quantile off the histogram: the upper bound of the bucket
 // in which it lies, zero if nothing was counted.
-func quantile(counts *[latencyBuckets]int64, q float64) time.Duration {
+func (h *histogram) quantile(q float64) time.Duration {
 	var total, seen int64
-	for _, n := range counts {
+	for _, n := range h {
 		total += n
 	}
 	if total == 0 {
 		return 0
 	}
-	for i, n := range counts {
+	for i, n := range h {
 		seen += n
 		if float64(seen) >= q*float64(total) {
 			return latencyBound(i)

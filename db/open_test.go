@@ -1,0 +1,278 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// onBothURLs is onBoth for tests that open their stores themselves.
+func onBothURLs(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, sqliteURL(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, dbtest.Postgres(t))
+	})
+}
+
+func tryOpen(t *testing.T, o Options) error {
+	t.Helper()
+	if o.Key == nil {
+		o.Key = testKey
+	}
+	s, err := Open(t.Context(), o)
+	if err == nil {
+		check(t, s.Close())
+	}
+	return err
+}
+
+func TestOpenRefusesUnknownURLs(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"", "mysql://x", "reprise.db", "sqlite://"} {
+		if tryOpen(t, Options{URL: url, Migrate: true}) == nil {
+			t.Errorf("%q was opened", url)
+		}
+	}
+	if tryOpen(t, Options{URL: sqliteURL(t), Key: []byte("short"), Migrate: true}) == nil {
+		t.Error("a short key was taken")
+	}
+}
+
+func TestOpenChecksTheSchema(t *testing.T) {
+	onBothURLs(t, func(t *testing.T, url string) {
+		if err := tryOpen(t, Options{URL: url}); !errors.Is(err, ErrOutdated) {
+			t.Errorf("an empty database: %v", err)
+		}
+		check(t, tryOpen(t, Options{URL: url, Migrate: true}))
+		check(t, tryOpen(t, Options{URL: url}))
+		s := openStore(t, Options{URL: url})
+		exec(t, s, "INSERT INTO schema_migrations (name, group_id, migrated_at) VALUES ('0999', 9, ?)", time.Now())
+		for _, migrate := range []bool{true, false} {
+			var unknown *SchemaError
+			if err := tryOpen(t, Options{URL: url, Migrate: migrate}); !errors.As(err, &unknown) || len(unknown.Unknown) != 1 || unknown.Unknown[0] != "0999" {
+				t.Errorf("a newer schema: %v", err)
+			}
+		}
+	})
+}
+
+func TestOpenMigratesOnce(t *testing.T) {
+	onBothURLs(t, func(t *testing.T, url string) {
+		var wait sync.WaitGroup
+		for range 6 {
+			wait.Go(func() {
+				if err := tryOpen(t, Options{URL: url, Migrate: true}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		equal(t, "steps", number(t, openStore(t, Options{URL: url}), "SELECT count(*) FROM schema_migrations"), 1)
+	})
+}
+
+func TestOpenRefusesAnotherKey(t *testing.T) {
+	onBothURLs(t, func(t *testing.T, url string) {
+		check(t, tryOpen(t, Options{URL: url, Migrate: true}))
+		if err := tryOpen(t, Options{URL: url, Key: bytes.Repeat([]byte{8}, 32)}); !errors.Is(err, ErrWrongKey) {
+			t.Errorf("another key: %v", err)
+		}
+		check(t, tryOpen(t, Options{URL: url}))
+	})
+}
+
+func TestSealedValuesBelongToTheirRow(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		a, b := w.addEndpoint(t), w.addEndpoint(t)
+		exec(t, w.Store, "UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE endpoint_id = ?) WHERE endpoint_id = ?", a.ID, b.ID)
+		if err := w.reloadConfig(t.Context()); err == nil {
+			t.Error("a secret copied from another row was opened")
+		}
+	})
+}
+
+// TestSecretsAreNotOnDisk looks for planted secrets in every file of the
+// database.
+func TestSecretsAreNotOnDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqliteURL(t))
+	const planted = "canary-4f1c"
+	src := w.addSource(t, w.project)
+	_, err := w.UpdateSource(t.Context(), w.project, src.ID, system, func(s *relay.Source) error {
+		s.Verifier = relay.Verifier{Type: "stripe", Secret: planted, HMAC: &relay.HMACVerifier{Secret: planted},
+			BasicAuth: &relay.BasicAuthVerifier{Password: planted}, APIKey: &relay.APIKeyVerifier{HeaderValue: planted}}
+		return nil
+	})
+	check(t, err)
+	e := w.addEndpoint(t, func(e *relay.Endpoint) {
+		e.Secrets[0].Value = planted
+		e.Authentication = relay.Authentication{Type: relay.AuthBearer, Bearer: &relay.BearerAuth{Token: planted}}
+		e.Headers, e.SlackWebhookURL = relay.Headers{{Name: "X-Token", Value: planted}}, "https://hooks.slack.com/"+planted
+	})
+	got, err := w.Endpoint(w.project, e.ID)
+	check(t, err)
+	if got.Secrets[0].Value != planted || got.Authentication.Bearer.Token != planted || got.Headers[0].Value != planted ||
+		!strings.HasSuffix(got.SlackWebhookURL, planted) {
+		t.Errorf("not read back: %+v", got)
+	}
+	_, err = w.BeginIdempotent(t.Context(), w.project, "k", []byte("h"))
+	check(t, err)
+	check(t, w.FinishIdempotent(t.Context(), w.project, "k", StoredResponse{Status: 201, Body: []byte(planted)}))
+	check(t, w.Close())
+	files, err := filepath.Glob(strings.TrimPrefix(w.url, "sqlite://") + "*")
+	check(t, err)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		check(t, err)
+		if bytes.Contains(content, []byte(planted)) {
+			t.Errorf("%s holds a secret", filepath.Base(file))
+		}
+	}
+}
+
+func TestOneServerForASQLiteFile(t *testing.T) {
+	t.Parallel()
+	path := sqliteURL(t)
+	server, err := Open(t.Context(), Options{URL: path, Key: testKey, Migrate: true, Exclusive: true})
+	check(t, err)
+	if err := tryOpen(t, Options{URL: path, Exclusive: true, Migrate: true}); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second server: %v", err)
+	}
+	command := openStore(t, Options{URL: path})
+	w := &world{Store: command, url: path, clock: newClock()}
+	w.project = w.addProject(t)
+	src := w.addSource(t, w.project)
+	begun := time.Now()
+	eventually(t, "the server sees the command's source", func() bool { _, ok := server.Config().SourceBySlug(src.Slug); return ok })
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+	check(t, server.DeleteSource(t.Context(), w.project, src.ID, system))
+	eventually(t, "the command sees that the server deleted it", func() bool { _, ok := command.Config().Source(src.ID); return !ok })
+
+	waiting := make(chan error, 1)
+	go func() { waiting <- tryOpen(t, Options{URL: path, Exclusive: true, LockWait: 10 * time.Second}) }()
+	check(t, server.Close())
+	check(t, <-waiting)
+}
+
+func TestConfigOfTwoProcesses(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		other := w.beside(t)
+		e := w.addEndpoint(t)
+		eventually(t, "the other process sees the endpoint", func() bool { _, ok := other.Config().Endpoint(e.ID); return ok })
+		_, err := other.UpdateEndpoint(t.Context(), w.project, e.ID, "endpoint.paused", system, func(e *relay.Endpoint) error {
+			e.Status = relay.EndpointPaused
+			return nil
+		})
+		check(t, err)
+		equal(t, "seen at once where it was made", other.Config().EndpointsOf(w.project)[0].Status, relay.EndpointPaused)
+		eventually(t, "seen by the other", func() bool {
+			e, ok := w.Config().Endpoint(e.ID)
+			return ok && e.Status == relay.EndpointPaused
+		})
+	})
+}
+
+func TestRelativePaths(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	check(t, tryOpen(t, Options{URL: "sqlite://data/a b?.db", Migrate: true}))
+	if _, err := os.Stat(filepath.Join(dir, "data", "a b?.db")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSQLiteLockedByAnotherProcess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqliteURL(t))
+	in := w.reception(w.addEndpoint(t))
+	other, err := openSQLitePool(strings.TrimPrefix(w.url, "sqlite://"), 1, "_txlock=immediate")
+	check(t, err)
+	defer other.Close()
+	tx, err := other.BeginTx(t.Context(), nil)
+	check(t, err)
+	begun := time.Now()
+	_, err = w.Receive(t.Context(), in)
+	wantKind(t, err, relay.KindUnavailable)
+	if took := time.Since(begun); took < 4*time.Second || took > 7*time.Second {
+		t.Errorf("refused after %v", took)
+	}
+	check(t, tx.Rollback())
+	_, err = w.Receive(t.Context(), in)
+	check(t, err)
+}
+
+func TestPostgresAway(t *testing.T) {
+	t.Parallel()
+	server, err := dbtest.StartPostgres(dbtest.Throwaway)
+	check(t, err)
+	stopped := false
+	t.Cleanup(func() {
+		if !stopped {
+			server.Stop()
+		}
+	})
+	proxy := newSwitch(t, server.URL)
+	w := newWorld(t, proxy.url)
+	e := w.addEndpoint(t)
+	w.receive(t, e)
+	proxy.off()
+	for range 3 {
+		begun := time.Now()
+		_, err := w.Receive(t.Context(), w.reception(e))
+		wantKind(t, err, relay.KindUnavailable)
+		if took := time.Since(begun); took > 3*time.Second {
+			t.Errorf("refused after %v", took)
+		}
+	}
+	_, err = w.Events(t.Context(), w.project, EventFilter{}, Page{})
+	wantKind(t, err, relay.KindUnavailable)
+	wantKind(t, w.Ping(t.Context()), relay.KindUnavailable)
+	proxy.on(t)
+	eventually(t, "events are stored again", func() bool {
+		_, err := w.Receive(t.Context(), w.reception(e))
+		return err == nil
+	})
+	server.Stop()
+	stopped = true
+	_, err = w.Receive(t.Context(), w.reception(e))
+	wantKind(t, err, relay.KindUnavailable)
+}
+
+func TestPostgresRestarted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dbtest.Postgres(t))
+	e := w.addEndpoint(t)
+	w.receive(t, e)
+	u, err := url.Parse(w.url)
+	check(t, err)
+	// What a restart does to connections, without stopping the shared server.
+	check(t, w.write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.ExecContext(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ? AND pid <> pg_backend_pid()", u.Path[1:])
+		return err
+	}))
+	eventually(t, "events are stored again", func() bool {
+		_, err := w.Receive(t.Context(), w.reception(e))
+		return err == nil
+	})
+	claimFrom(t, w.Store, 1, e)
+}
