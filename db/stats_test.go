@@ -46,22 +46,22 @@ func TestStats(t *testing.T) {
 			s, err := w.Stats(t.Context(), q)
 			check(t, err)
 			want := Series{Events: 104, Rejected: 1, Duplicates: 2, Succeeded: 100, Failed: 10, Dead: 4}
-			equal(t, when, s.Total, want)
+			equal(t, when, untimed(s.Total), want)
 			equal(t, when+": source", s.ByRef[w.source.ID], Series{Events: 104, Rejected: 1, Duplicates: 2})
-			equal(t, when+": endpoint", s.ByRef[b.ID], Series{Failed: 10, Dead: 4})
+			equal(t, when+": endpoint", untimed(s.ByRef[b.ID]), Series{Failed: 10, Dead: 4})
 			var sum Series
 			for _, one := range s.Course {
 				sum.Events += one.Events
 				sum.Failed += one.Failed
 			}
 			equal(t, when+": course", sum, Series{Events: 104, Failed: 10})
-			if s.P50 < 55*time.Millisecond || s.P50 > 55*3*time.Millisecond/2 {
-				t.Errorf("%s: P50 of 55 ms is %v", when, s.P50)
+			if s.Total.P50 < 55*time.Millisecond || s.Total.P50 > 55*3*time.Millisecond/2 {
+				t.Errorf("%s: P50 of 55 ms is %v", when, s.Total.P50)
 			}
-			if s.P99 < 2*time.Second || s.P99 > 3*time.Second {
-				t.Errorf("%s: P99 of 2 s is %v", when, s.P99)
+			if s.Total.P95 < 2*time.Second || s.Total.P95 > 3*time.Second {
+				t.Errorf("%s: P95 of 2 s is %v", when, s.Total.P95)
 			}
-			if p := s.P95ByRef[a.ID]; p < 95*time.Millisecond || p > 150*time.Millisecond {
+			if p := s.ByRef[a.ID].P95; p < 95*time.Millisecond || p > 150*time.Millisecond {
 				t.Errorf("%s: P95 of 95 ms is %v", when, p)
 			}
 		}
@@ -70,7 +70,7 @@ func TestStats(t *testing.T) {
 		one.Ref = b.ID
 		s, err := w.Stats(t.Context(), one)
 		check(t, err)
-		equal(t, "of one endpoint", s.Total, Series{Failed: 10, Dead: 4})
+		equal(t, "of one endpoint", untimed(s.Total), Series{Failed: 10, Dead: 4})
 		other := q
 		other.ProjectID = w.addProject(t)
 		s, err = w.Stats(t.Context(), other)
@@ -87,6 +87,12 @@ func TestStats(t *testing.T) {
 		q.From = q.From.Truncate(time.Hour)
 		look("by hours")
 	})
+}
+
+// untimed leaves out the latencies, which are compared by range.
+func untimed(s Series) Series {
+	s.P50, s.P95 = 0, 0
+	return s
 }
 
 func TestLatencyBuckets(t *testing.T) {

@@ -38,7 +38,7 @@ func (v *visit) endpointRow(e *relay.Endpoint, l loads) (views.EndpointRow, erro
 	w := dayByHour(v.now)
 	stats, err := v.store.Stats(v.ctx, w.query(v.project.ID, e.ID))
 	row := views.EndpointRow{
-		Endpoint: e, Totals: statsTotals(stats), Buckets: w.buckets(stats.Course),
+		Endpoint: e, Totals: totalsOf(stats.Total), Buckets: w.buckets(stats.Course),
 		Waiting: int(l.waiting[e.ID]), DeadLetters: int(l.dead[e.ID]),
 	}
 	if err != nil {

@@ -24,7 +24,7 @@ func overviewPage(v *visit) error {
 	}
 	m := views.OverviewModel{
 		Frame: v.frame, Range: w.Name, From: w.From, To: w.To,
-		Current: statsTotals(stats), Before: statsTotals(earlier), Buckets: w.buckets(stats.Course),
+		Current: totalsOf(stats.Total), Before: totalsOf(earlier.Total), Buckets: w.buckets(stats.Course),
 		HasEndpoint: len(v.endpoints()) > 0,
 	}
 	if err := v.fillAttention(&m, stats); err != nil {

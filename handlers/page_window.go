@@ -59,14 +59,8 @@ func (w window) query(project, ref relay.ID) db.StatsQuery {
 func totalsOf(s db.Series) views.Totals {
 	return views.Totals{
 		Events: int(s.Events), Rejected: int(s.Rejected), Delivered: int(s.Succeeded), Failed: int(s.Dead),
-		Attempts: int(s.Succeeded + s.Failed), Failures: int(s.Failed),
+		Attempts: int(s.Succeeded + s.Failed), Failures: int(s.Failed), P50: s.P50, P95: s.P95,
 	}
-}
-
-func statsTotals(s db.Stats) views.Totals {
-	t := totalsOf(s.Total)
-	t.P50, t.P95 = s.P50, s.P95
-	return t
 }
 
 func (w window) buckets(course []db.Series) []views.Bucket {
