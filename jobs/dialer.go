@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,7 +20,6 @@ const (
 var (
 	errBlocked = errors.New("jobs: not an address to deliver to")
 	errLoop    = errors.New("jobs: the address of this gateway")
-	errStale   = errors.New("jobs: the kept-alive connection is closed")
 )
 
 // pureResolver never asks the C library, which takes odd spellings of
@@ -47,13 +45,7 @@ func guardedDial(policy relay.EgressPolicy, self []netip.AddrPort, resolver *net
 			return nil
 		},
 	}
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := d.DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return newFreshConn(conn), nil
-	}
+	return d.DialContext
 }
 
 // ownAddrs spells out what listening on "every address" means.
@@ -76,42 +68,4 @@ func ownAddrs(self []netip.AddrPort) []netip.AddrPort {
 		}
 	}
 	return own
-}
-
-// freshConn refuses to begin a request on a connection that the receiver has
-// closed since its last answer. Receivers that answer and close without saying
-// so are common, and the transport notices a moment too late: the request
-// would be lost, and a POST is not sent again. Refused before its first byte,
-// it goes out on another connection.
-type freshConn struct {
-	net.Conn
-	raw  syscall.RawConn
-	idle atomic.Bool // nothing was written since the last read
-}
-
-func newFreshConn(conn net.Conn) net.Conn {
-	sc, ok := conn.(syscall.Conn)
-	if !ok {
-		return conn
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return conn
-	}
-	return &freshConn{Conn: conn, raw: raw}
-}
-
-func (c *freshConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.idle.Store(true)
-	}
-	return n, err
-}
-
-func (c *freshConn) Write(p []byte) (int, error) {
-	if c.idle.Swap(false) && peerClosed(c.raw) {
-		return 0, errStale
-	}
-	return c.Conn.Write(p)
 }

@@ -3,11 +3,13 @@ package jobs
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,67 +200,87 @@ func TestProjectsShareNoConnection(t *testing.T) {
 func TestIdleProjectsAreForgotten(t *testing.T) {
 	t.Parallel()
 	s := newTestSender(t)
-	s.transport(relay.ID{1})
+	s.outlet(relay.ID{1})
 	s.outlets[relay.ID{1}].used = time.Now().Add(-2 * outletIdle)
 	s.swept = time.Time{}
-	s.transport(relay.ID{2})
+	s.outlet(relay.ID{2})
 	if len(s.outlets) != 1 || s.outlets[relay.ID{2}] == nil {
 		t.Errorf("%d transports are kept", len(s.outlets))
 	}
 }
 
-// A receiver that answers and closes without "Connection: close" must not cost
-// an attempt, nor get a request twice.
-func TestConnectionClosedAfterTheAnswer(t *testing.T) {
+// A receiver that answers and closes without "Connection: close" costs an
+// attempt or two, until it is known, and never gets a request twice.
+func TestReceiverThatClosesAfterItsAnswer(t *testing.T) {
 	t.Parallel()
-	closed := make(chan bool, 1)
 	r := newReceiver(t, func(c net.Conn, a arrival) bool {
 		answering(200, "ok")(c, a)
-		c.Close()
-		closed <- true
 		return false
 	})
 	s := newTestSender(t)
-	for i := range 300 {
-		if res := s.Send(t.Context(), requestTo(r.URL)); res.Outcome != relay.OutcomeSuccess {
-			t.Fatalf("request %d: %s %s", i, res.Outcome, res.Err)
-		}
-		<-closed
+	var good atomic.Int64
+	var wait sync.WaitGroup
+	for range 16 {
+		wait.Go(func() {
+			for range 50 {
+				if s.Send(t.Context(), requestTo(r.URL)).Outcome == relay.OutcomeSuccess {
+					good.Add(1)
+				}
+			}
+		})
 	}
-	if n := len(r.got()); n != 300 {
-		t.Errorf("%d requests arrived, want 300", n)
+	wait.Wait()
+	if good.Load() < 750 {
+		t.Errorf("%d of 800 requests succeeded", good.Load())
+	}
+	if n := len(r.got()); n != int(good.Load()) {
+		t.Errorf("%d requests arrived, %d succeeded", n, good.Load())
+	}
+	if a := r.got()[700]; a.get("Connection") != "close" {
+		t.Errorf("the receiver is not told: Connection: %q", a.get("Connection"))
 	}
 }
 
-func TestFreshConnSeesTheClose(t *testing.T) {
+func TestDistrustWearsOffAndIsBounded(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	o := newTestSender(t).newOutlet()
+	for i := range 2 * maxHasty {
+		o.distrust(strconv.Itoa(i))
 	}
-	defer l.Close()
-	raw, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	last := strconv.Itoa(2*maxHasty - 1)
+	if len(o.hasty) > maxHasty || !o.distrusts(last) {
+		t.Errorf("%d addresses, the last one: %v", len(o.hasty), o.distrusts(last))
 	}
-	conn := newFreshConn(raw)
-	defer conn.Close()
-	peer, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
+	o.hasty[last] = time.Now()
+	if o.distrusts(last) {
+		t.Error("it does not wear off")
 	}
-	if _, err := conn.Write([]byte("request")); err != nil {
-		t.Fatal(err)
+}
+
+// A receiver that says that it closes is trusted with the next connection.
+func TestAnnouncedCloseIsNoHaste(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, saying("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", false))
+	s := newTestSender(t)
+	for range 20 {
+		if res := s.Send(t.Context(), requestTo(r.URL)); res.Outcome != relay.OutcomeSuccess {
+			t.Fatal(res.Err)
+		}
 	}
-	if _, err := peer.Write([]byte("answer")); err != nil {
-		t.Fatal(err)
+	if s.outlet(relay.ID{}).distrusts(r.addr.String()) {
+		t.Error("it is distrusted")
 	}
-	if _, err := conn.Read(make([]byte, 6)); err != nil {
-		t.Fatal(err)
+}
+
+func TestHasteIsNoticedAtTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, func(c net.Conn, a arrival) bool {
+		answering(200, "ok")(c, a)
+		return false
+	})
+	s := newTestSender(t)
+	if res := s.Send(t.Context(), requestTo(r.URL)); res.Outcome != relay.OutcomeSuccess {
+		t.Fatal(res.Err)
 	}
-	peer.Close()
-	eventually(t, "the end of the connection arrives", func() bool { return peerClosed(conn.(*freshConn).raw) })
-	if _, err := conn.Write([]byte("lost")); !errors.Is(err, errStale) {
-		t.Errorf("write on a closed connection: %v", err)
-	}
+	eventually(t, "the receiver is distrusted", func() bool { return s.outlet(relay.ID{}).distrusts(r.addr.String()) })
 }

@@ -113,7 +113,10 @@ func (s *Sender) attempt(ctx context.Context, req *Request, res *Result) {
 	deadline := newDeadline(timeoutOf(req.Endpoint), cancel)
 	defer deadline.stop()
 
-	resp, err := s.transport(req.ProjectID).RoundTrip(newRequest(ctx, u, header, req.Body))
+	outlet, addr := s.outlet(req.ProjectID), addrOf(u)
+	out := newRequest(ctx, u, header, req.Body)
+	out.Close = outlet.distrusts(addr)
+	resp, err := outlet.transport.RoundTrip(out)
 	if err != nil {
 		switch {
 		case deadline.passed.Load():
@@ -122,6 +125,9 @@ func (s *Sender) attempt(ctx context.Context, req *Request, res *Result) {
 			err = errInterrupted
 		}
 		res.Outcome, res.Err = explain(err, req, u.Hostname())
+		if res.Outcome == relay.OutcomeReset {
+			outlet.distrust(addr)
+		}
 		return
 	}
 	defer resp.Body.Close()

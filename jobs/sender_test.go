@@ -259,7 +259,7 @@ func TestHTTP2(t *testing.T) {
 // and the check of the address would look at the proxy.
 func TestNoProxyFromTheEnvironment(t *testing.T) {
 	s := newTestSender(t)
-	if s.newTransport().Proxy != nil {
+	if s.newOutlet().transport.Proxy != nil {
 		t.Error("the transport asks for a proxy")
 	}
 }

@@ -1,7 +1,0 @@
-//go:build !unix
-
-package jobs
-
-import "syscall"
-
-func peerClosed(syscall.RawConn) bool { return false }
