@@ -21,6 +21,9 @@ func replayEventForm(v *visit, f *form) error {
 	if err != nil {
 		return err
 	}
+	if f.text("chosen") != "" && len(endpoints) == 0 {
+		return v.back(f, eventPath(id), views.Flash{Tone: views.ToneWarn, Text: "No endpoint was chosen, so nothing was sent. Tick the endpoints first."})
+	}
 	made, err := v.replayEvent(id, endpoints)
 	if flash, refused := refusal(err); refused {
 		return v.back(f, eventPath(id), flash)
