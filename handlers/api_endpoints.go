@@ -71,7 +71,7 @@ func (a *App) newEndpoint(project relay.ID) *relay.Endpoint {
 }
 
 func (a *App) updateEndpoint(c *call) error {
-	id, err := c.id("id", relay.PrefixEndpoint)
+	found, err := a.endpoint(c, "id")
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (a *App) updateEndpoint(c *call) error {
 	if in.Secret.Given {
 		return relay.Invalid(relay.FieldError{Field: "secret", Message: "cannot be changed here; rotate it with POST …/secrets/rotate"})
 	}
-	return a.changeEndpoint(c, id, "endpoint.updated", func(e *relay.Endpoint) error { return in.apply(e, a.o.Egress) })
+	return a.changeEndpoint(c, found.ID, "endpoint.updated", func(e *relay.Endpoint) error { return in.apply(e, a.o.Egress) })
 }
 
 // changeEndpoint stores a change and wakes what may go out now.

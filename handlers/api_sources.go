@@ -19,12 +19,17 @@ func (a *App) listSources(c *call) error {
 	return replyList(c, rows, a.sourceOut)
 }
 
-func (a *App) getSource(c *call) error {
+// source finds the source that the path names.
+func (a *App) source(c *call) (*relay.Source, error) {
 	id, err := c.id("id", relay.PrefixSource)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	src, err := a.store.Source(c.Project, id)
+	return a.store.Source(c.Project, id)
+}
+
+func (a *App) getSource(c *call) error {
+	src, err := a.source(c)
 	if err != nil {
 		return err
 	}
@@ -59,7 +64,7 @@ func (a *App) newSource(project relay.ID) *relay.Source {
 }
 
 func (a *App) updateSource(c *call) error {
-	id, err := c.id("id", relay.PrefixSource)
+	found, err := a.source(c)
 	if err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func (a *App) updateSource(c *call) error {
 	if err := decodeBody(c.body(), &in, false); err != nil {
 		return err
 	}
-	src, err := a.store.UpdateSource(c.ctx, c.Project, id, c.Actor, in.apply)
+	src, err := a.store.UpdateSource(c.ctx, c.Project, found.ID, c.Actor, in.apply)
 	if err != nil {
 		return err
 	}

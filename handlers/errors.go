@@ -53,7 +53,9 @@ func statusOf(kind relay.Kind) int {
 // handleError answers every error that a handler or the server itself has: it
 // is the one place that turns a kind into a status and a form.
 func (a *App) handleError(c *fiber.Ctx, err error) error {
-	if len(c.Response().Header.Peek(requestIDHeader)) == 0 { // the server failed before front was reached
+	// What is no request at all never reached front, and has no path to judge by.
+	unread := len(c.Response().Header.Peek(requestIDHeader)) == 0
+	if unread {
 		c.Set(requestIDHeader, newRequestID())
 	}
 	e := a.explain(err)
@@ -65,7 +67,7 @@ func (a *App) handleError(c *fiber.Ctx, err error) error {
 	}
 	a.logFailure(c, status, err)
 	setRetryAfter(c, e.RetryAfter)
-	if wantsProblem(c.Path()) {
+	if unread || wantsProblem(c.Path()) {
 		writeProblem(c.Response(), status, e)
 		return nil
 	}

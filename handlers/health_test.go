@@ -1,0 +1,34 @@
+package handlers
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	w := setup(t, func(o *Options) { o.MetricsToken = "canary-token" })
+	if got := w.call("GET", "/healthz", nil); got.StatusCode != 200 || got.text != `{"status":"ok"}` {
+		t.Errorf("healthz: %s", got.text)
+	}
+	if got := w.call("GET", "/readyz", nil).json(t, 200); got["database"] != "ok" || got["redis"] != "ok" {
+		t.Errorf("readyz: %v", got)
+	}
+	w.queue.down = errors.New("dial tcp 10.0.0.1:6379: refused")
+	got := w.call("GET", "/readyz", nil)
+	if got.json(t, 503)["redis"] != "no answer" || strings.Contains(got.text, "10.0.0.1") {
+		t.Errorf("readyz without Redis: %s", got.text)
+	}
+	w.event(w.source(nil), "x") // receiving works all the same
+
+	w.call("GET", "/metrics", nil).problem(t, 401, relay.KindUnauthorized)
+	w.call("GET", "/metrics", nil, "Authorization", "Bearer wrong").problem(t, 401, relay.KindUnauthorized)
+	if got := w.call("GET", "/metrics", nil, "Authorization", "Bearer canary-token"); !strings.Contains(got.text, `reprise_ingest_requests_total{result="accepted"} 1`) {
+		t.Errorf("metrics: %d %s", got.StatusCode, got.text)
+	}
+	// app.Test comes from 0.0.0.0, which is not this machine.
+	setup(t).call("GET", "/metrics", nil).problem(t, 403, relay.KindForbidden)
+}
