@@ -110,7 +110,7 @@ func (f *form) typedEndpoint(id relay.ID, authSet bool, err error) views.Endpoin
 		APIKeyHeaderValue: f.raw("api_key_header_value"), BasicAuthUsername: f.raw("basic_auth_username"),
 		BasicAuthPassword: f.raw("basic_auth_password"), BearerToken: f.raw("bearer_token"), AuthSet: authSet,
 		Headers: f.block("headers"), SupportEmail: f.raw("support_email"), SlackWebhookURL: f.raw("slack_webhook_url"),
-		IsDisabled: f.ticked("is_disabled"), Errors: formErrors(err),
+		IsDisabled: f.disabled(), Errors: formErrors(err),
 	}
 }
 

@@ -37,7 +37,7 @@ func updateEndpointForm(v *visit, f *form) error {
 	if err != nil {
 		return err
 	}
-	disable, was := f.ticked("is_disabled"), e.Status == relay.EndpointDisabled
+	disable, was := f.disabled(), e.Status == relay.EndpointDisabled
 	action := "endpoint.updated"
 	switch {
 	case disable && !was:
@@ -80,7 +80,9 @@ func (v *visit) setStatus(f *form, status relay.EndpointStatus, action, did, so 
 		return err
 	}
 	e, err := v.store.UpdateEndpoint(v.ctx, v.project.ID, id, action, v.Actor, func(e *relay.Endpoint) error {
-		e.Status, e.PauseReason = status, ""
+		if e.Status, e.PauseReason = status, ""; status == relay.EndpointPaused {
+			e.PauseReason = "Paused by " + v.Actor.Name + "."
+		}
 		return nil
 	})
 	if err != nil {

@@ -49,7 +49,8 @@ func (f *form) block(name string) string {
 	return strings.ReplaceAll(f.values.Get(name), "\r\n", "\n")
 }
 
-func (f *form) ticked(name string) bool { return f.values.Get(name) != "" }
+// disabled is whether the box of that name is ticked.
+func (f *form) disabled() bool { return f.values.Get("is_disabled") != "" }
 
 // number reads a whole number; an empty field is fallback.
 func (f *form) number(name, field string, fallback int) int {

@@ -29,7 +29,7 @@ func (f *form) applySource(src *relay.Source) error {
 	src.ForwardHeaders = views.SplitList(f.raw("forward_headers"))
 	src.RetentionDays = f.number("retention_days", "retention_days", defaultRetentionDays)
 	src.RateLimit = f.number("rate_limit", "rate_limit", 0)
-	src.IsDisabled = f.ticked("is_disabled")
+	src.IsDisabled = f.disabled()
 	src.CustomResponse = nil
 	response := relay.CustomResponse{
 		Status:      f.number("custom_response_status", "custom_response.status", 200),
@@ -110,7 +110,7 @@ func (f *form) typedSource(id relay.ID, secretSet bool, err error) views.SourceF
 		EventTypeLocation: f.raw("event_type_location"), IdempotencyKeys: f.block("idempotency_keys"),
 		ResponseStatus: f.raw("custom_response_status"), ResponseContentType: f.raw("custom_response_content_type"),
 		ResponseBody: f.block("custom_response_body"), ForwardHeaders: f.block("forward_headers"),
-		RetentionDays: f.raw("retention_days"), RateLimit: f.raw("rate_limit"), IsDisabled: f.ticked("is_disabled"),
+		RetentionDays: f.raw("retention_days"), RateLimit: f.raw("rate_limit"), IsDisabled: f.disabled(),
 		SecretSet: secretSet, Errors: formErrors(err),
 	}
 }

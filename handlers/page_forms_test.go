@@ -136,7 +136,7 @@ func TestEndpointForms(t *testing.T) {
 	}
 	form["source_ids"] = []string{relay.PrefixSource.Format(s.source.ID)}
 	made := b.post("/endpoints", form).wants(http.StatusCreated).says("Orders", "whsec_")
-	if made.Response.Header.Get("Cache-Control") != "no-store" {
+	if made.Header.Get("Cache-Control") != "no-store" {
 		t.Error("a page with a secret may be stored")
 	}
 	endpoints := s.store.Config().EndpointsOf(s.project.ID)
@@ -166,7 +166,7 @@ func TestEndpointForms(t *testing.T) {
 		t.Error(diff)
 	}
 
-	b.post(path+"/pause", nil).follow().says("Paused Orders.")
+	b.post(path+"/pause", nil).follow().says("Paused Orders.", "Paused by mara@acme.example.")
 	b.post(path+"/resume", url.Values{"return_to": {"/endpoints?x=1"}}).follow().says("Resumed Orders.")
 	rotated := b.post(path+"/rotate", url.Values{"expire_after": {"3600"}}).wants(http.StatusOK)
 	e, err = s.store.Endpoint(s.project.ID, e.ID)

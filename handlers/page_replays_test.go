@@ -39,6 +39,7 @@ func TestReplayForms(t *testing.T) {
 	if !slices.Contains(s.queue.nudged, second.ID) {
 		t.Error("the workers were not told")
 	}
+	b.post(eventPath(ev.ID)+"/replay", url.Values{"chosen": {"1"}}).follow().says("No endpoint was chosen")
 	foreign := s.newEndpoint(s.foreign.ID, "Theirs")
 	b.post(eventPath(ev.ID)+"/replay", url.Values{"endpoint_ids": {relay.PrefixEndpoint.Format(foreign.ID)}}).wants(http.StatusSeeOther)
 	if n := len(s.deliveries()); n != 5 {
