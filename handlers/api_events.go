@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"errors"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/reprise-dev/reprise/db"
@@ -144,8 +146,8 @@ func replayShape(event relay.ID, deliveries []relay.Delivery) replayOut {
 
 // renameField calls a field by the name that the caller knows it by.
 func renameField(err error, from, to string) error {
-	e, ok := err.(*relay.Error)
-	if !ok || from == to {
+	var e *relay.Error
+	if !errors.As(err, &e) || from == to {
 		return err
 	}
 	renamed := *e

@@ -62,7 +62,7 @@ func (a *App) createSession(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := a.saveSession(c, session); err != nil {
+	if err := a.saveSession(session, c); err != nil {
 		return err
 	}
 	out := sessionOut{

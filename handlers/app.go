@@ -123,7 +123,7 @@ func New(o Options) *App {
 		WriteTimeout:                 writeTimeout,
 		IdleTimeout:                  idleTimeout,
 	})
-	server := a.App.Server()
+	server := a.Server()
 	server.Handler = a.front(server.Handler)
 	a.routes(a.App)
 	return a

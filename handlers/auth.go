@@ -44,7 +44,7 @@ func (a *App) identified(need needs, h handler) fiber.Handler {
 			if err != nil {
 				return err
 			}
-			return a.run(need, c, who, c.UserContext(), h)
+			return a.run(c.UserContext(), need, c, who, h)
 		}
 		if c.Cookies(a.cookie) == "" {
 			return errNoKey
@@ -53,18 +53,18 @@ func (a *App) identified(need needs, h handler) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		who, err := a.cookieCaller(c, ctx)
+		who, err := a.cookieCaller(ctx, c)
 		if err == nil {
-			err = a.run(need, c, who, ctx, h)
+			err = a.run(ctx, need, c, who, h)
 		}
-		if saveErr := a.saveSession(c, ctx); err == nil {
+		if saveErr := a.saveSession(ctx, c); err == nil {
 			err = saveErr
 		}
 		return err
 	}
 }
 
-func (a *App) run(need needs, c *fiber.Ctx, who *caller, ctx context.Context, h handler) error {
+func (a *App) run(ctx context.Context, need needs, c *fiber.Ctx, who *caller, h handler) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	call := &call{Ctx: c, caller: *who, ctx: ctx}
@@ -133,8 +133,8 @@ func (a *App) keyCaller(c *fiber.Ctx, text string) (*caller, error) {
 // means, if not the one that the dashboard shows.
 const projectHeader = "X-Reprise-Project"
 
-func (a *App) cookieCaller(c *fiber.Ctx, ctx context.Context) (*caller, error) {
-	who, err := a.person(c, ctx)
+func (a *App) cookieCaller(ctx context.Context, c *fiber.Ctx) (*caller, error) {
+	who, err := a.person(ctx, c)
 	if err != nil {
 		return nil, err
 	}

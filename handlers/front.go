@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -17,7 +19,8 @@ import (
 // routed at all, and answers for handlers that panic.
 func (a *App) front(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(rc *fasthttp.RequestCtx) {
-		id := newRequestID()
+		start, id := time.Now(), newRequestID()
+		defer a.logRequest(rc, start, id)
 		rc.Response.Header.Set(requestIDHeader, id)
 		defer func() {
 			if cause := recover(); cause != nil {
@@ -36,6 +39,24 @@ func (a *App) front(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		next(rc)
 	}
 }
+
+// logRequest writes a line about a request that is finished. What only reads,
+// and what comes from providers by the thousand, is for debugging. The query is
+// left out: it can hold secrets.
+func (a *App) logRequest(rc *fasthttp.RequestCtx, start time.Time, id string) {
+	level := slog.LevelInfo
+	if isSafe(string(rc.Method())) || bytes.HasPrefix(rc.URI().PathOriginal(), ingestPrefix) {
+		level = slog.LevelDebug
+	}
+	ctx := context.Background()
+	if !a.log.Enabled(ctx, level) {
+		return
+	}
+	a.log.Log(ctx, level, "request", "method", string(rc.Method()), "path", string(rc.URI().PathOriginal()),
+		"status", rc.Response.StatusCode(), "duration", time.Since(start), "ip", a.clientIP(rc), "request_id", id)
+}
+
+var ingestPrefix = []byte("/in/")
 
 func newRequestID() string {
 	var raw [12]byte

@@ -44,7 +44,9 @@ func (a *App) idempotent(c *call, h handler) error {
 	done := false
 	defer func() {
 		if !done {
-			a.store.AbortIdempotent(ctx, c.ID(), key)
+			if err := a.store.AbortIdempotent(ctx, c.ID(), key); err != nil {
+				a.log.WarnContext(ctx, "an Idempotency-Key stays taken for a minute", "request_id", requestID(c.Response()), "error", err)
+			}
 		}
 	}()
 	if err := h(c); err != nil {

@@ -244,16 +244,23 @@ func TestIngestWithoutDatabase(t *testing.T) {
 	}
 }
 
+// BenchmarkIngest has many clients at once, so that they share commits.
 func BenchmarkIngest(b *testing.B) {
 	w := setup(b)
 	src := w.source(nil)
 	w.endpointFor(nil)
-	conn := w.dial()
+	addr := w.listen()
 	request := fmt.Sprintf("POST /in/%s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nUser-Agent: bench\r\nContent-Length: 15\r\n\r\n{\"type\":\"push\"}", src["slug"])
 	b.ReportAllocs()
-	for b.Loop() {
-		if got := conn.exchange(request); got.StatusCode != 202 {
-			b.Fatal(got.text)
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		conn := dial(b, addr)
+		for pb.Next() {
+			conn.send(request)
+			if got, err := conn.read(); err != nil || got.StatusCode != 202 {
+				b.Error(err, got.text)
+				return
+			}
 		}
-	}
+	})
 }

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -79,7 +80,7 @@ func syntaxFault(body []byte) string {
 func decodeObject(raw json.RawMessage, into reflect.Value, path string, f *faults) {
 	var members map[string]json.RawMessage
 	if raw[0] != '{' || json.Unmarshal(raw, &members) != nil {
-		f.add(path, "must be an object")
+		f.add(cmp.Or(path, "body"), "must be an object")
 		return
 	}
 	t := into.Type()

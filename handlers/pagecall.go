@@ -31,8 +31,8 @@ func (a *App) setPageHeaders(c *fiber.Ctx) {
 // page lets a handler run for people who are logged in, and leads others to
 // the log-in.
 func (a *App) page(h handler) fiber.Handler {
-	return a.visited(func(c *fiber.Ctx, ctx context.Context) (*caller, error) {
-		who, err := a.person(c, ctx)
+	return a.visited(func(ctx context.Context, c *fiber.Ctx) (*caller, error) {
+		who, err := a.person(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -43,11 +43,11 @@ func (a *App) page(h handler) fiber.Handler {
 // open lets a handler run for everybody: log-in and set-up. The call's User is
 // set if the person is logged in.
 func (a *App) open(h handler) fiber.Handler {
-	return a.visited(func(c *fiber.Ctx, ctx context.Context) (*caller, error) {
+	return a.visited(func(ctx context.Context, c *fiber.Ctx) (*caller, error) {
 		if err := a.checkPageOrigin(c, false); err != nil {
 			return nil, err
 		}
-		who, err := a.person(c, ctx)
+		who, err := a.person(ctx, c)
 		if errors.Is(err, errNoSession) {
 			return &caller{Actor: relay.Actor{Kind: relay.ActorSystem, IP: a.clientIP(c.Context())}}, nil
 		}
@@ -55,7 +55,7 @@ func (a *App) open(h handler) fiber.Handler {
 	}, h)
 }
 
-func (a *App) visited(admit func(*fiber.Ctx, context.Context) (*caller, error), h handler) fiber.Handler {
+func (a *App) visited(admit func(context.Context, *fiber.Ctx) (*caller, error), h handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		a.setPageHeaders(c)
 		if len(c.Request().Body()) > a.o.MaxBodyBytes {
@@ -65,7 +65,7 @@ func (a *App) visited(admit func(*fiber.Ctx, context.Context) (*caller, error), 
 		if err != nil {
 			return err
 		}
-		who, err := admit(c, session)
+		who, err := admit(session, c)
 		if err == nil {
 			ctx, cancel := context.WithTimeout(session, callTime)
 			defer cancel()
@@ -76,7 +76,7 @@ func (a *App) visited(admit func(*fiber.Ctx, context.Context) (*caller, error), 
 		if errors.Is(err, errNoSession) {
 			err = toLogin(c)
 		}
-		if saveErr := a.saveSession(c, session); err == nil {
+		if saveErr := a.saveSession(session, c); err == nil {
 			err = saveErr
 		}
 		return err

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -84,7 +85,8 @@ func (p *params) id(name string, prefix relay.Prefix) relay.ID {
 
 // withField says which field of a request holds a malformed id.
 func withField(err error, field string) error {
-	if e, ok := err.(*relay.Error); ok && len(e.Fields) == 0 {
+	var e *relay.Error
+	if errors.As(err, &e) && len(e.Fields) == 0 {
 		named := *e
 		named.Fields = []relay.FieldError{{Field: field, Message: e.Detail}}
 		return &named
@@ -147,12 +149,4 @@ func (p *params) eventStatus(name string) relay.EventStatus {
 		p.faults.add(name, "must be received, forwarding, delivered, failed, unmatched, rejected or duplicate")
 	}
 	return status
-}
-
-// noParams refuses all query parameters.
-func (c *call) noParams() error {
-	if len(c.Request().URI().QueryString()) == 0 {
-		return nil
-	}
-	return c.params().err()
 }

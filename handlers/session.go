@@ -54,7 +54,7 @@ func (a *App) loadSession(c *fiber.Ctx) (context.Context, error) {
 }
 
 // saveSession stores what changed and tells the browser.
-func (a *App) saveSession(c *fiber.Ctx, ctx context.Context) error {
+func (a *App) saveSession(ctx context.Context, c *fiber.Ctx) error {
 	switch a.sessions.Status(ctx) {
 	case scs.Modified:
 		token, expiry, err := a.sessions.Commit(ctx)
@@ -78,7 +78,7 @@ func (a *App) setCookie(c *fiber.Ctx, token string, expires time.Time) {
 var errNoSession = &relay.Error{Kind: relay.KindUnauthorized, Detail: "You are not logged in, or your session has ended. Log in again."}
 
 // person is whose session it is, with the projects that they are in.
-func (a *App) person(c *fiber.Ctx, ctx context.Context) (*caller, error) {
+func (a *App) person(ctx context.Context, c *fiber.Ctx) (*caller, error) {
 	id, err := relay.ParseID(relay.PrefixUser, a.sessions.GetString(ctx, sessionUser))
 	if err != nil {
 		return nil, errNoSession
