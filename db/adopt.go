@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -17,12 +18,15 @@ type ClaimRef struct {
 	Fence      int64
 }
 
-// Adopt takes over claims that another process made and whose task came to
-// this one. Those that were recorded, adopted or reclaimed meanwhile are left
-// out.
-func (s *Store) Adopt(ctx context.Context, lease Lease, refs []ClaimRef) ([]Claim, error) {
-	const query = `UPDATE deliveries SET fence = fence + 1, lease_until = ?, lease_owner = ?
+// Adopt takes over claims whose task came to this process: those that another
+// process made, or, with own, those of this one that others may have adopted.
+// What was recorded, adopted or reclaimed meanwhile is left out.
+func (s *Store) Adopt(ctx context.Context, lease Lease, own bool, refs []ClaimRef) ([]Claim, error) {
+	query := `UPDATE deliveries SET fence = fence + 1, lease_until = ?, lease_owner = ?
 		WHERE id = ? AND fence = ? AND lease_until IS NOT NULL AND lease_owner <> ? RETURNING ` + claimColumns
+	if own {
+		query = strings.Replace(query, "lease_owner <> ?", "lease_owner = ?", 1)
+	}
 	var claims []Claim
 	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		claims = claims[:0]

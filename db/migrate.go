@@ -19,8 +19,8 @@ func migrations() *migrate.Migrations {
 }
 
 // steps runs one statement after another in one transaction. Statements are
-// written once for both databases, with BYTES, INT and NOROWID standing for
-// what differs.
+// written once for both databases, with BYTES, INT8 and NOROWID standing for
+// what differs; those that begin with POSTGRES are for that only.
 func steps(schema string) func(context.Context, *migrate.Migrator, *migrate.Migration) error {
 	return func(ctx context.Context, m *migrate.Migrator, _ *migrate.Migration) error {
 		words := strings.NewReplacer("BYTES", "BYTEA", "NOROWID", "", "INT8", "BIGINT")
@@ -29,11 +29,12 @@ func steps(schema string) func(context.Context, *migrate.Migrator, *migrate.Migr
 		}
 		return m.DB().RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 			for statement := range strings.SplitSeq(words.Replace(schema), ";") {
-				if strings.TrimSpace(statement) == "" {
+				statement, special := strings.CutPrefix(strings.TrimSpace(statement), "POSTGRES ")
+				if statement == "" || special && m.DB().Dialect().Name() == dialect.SQLite {
 					continue
 				}
 				if _, err := tx.Tx.ExecContext(ctx, statement); err != nil {
-					return fmt.Errorf("%w in %s", err, strings.TrimSpace(statement))
+					return fmt.Errorf("%w in %s", err, statement)
 				}
 			}
 			return nil

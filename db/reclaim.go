@@ -51,6 +51,7 @@ func (s *Store) reclaimSome(ctx context.Context, all bool) (int, error) {
 	var rows []lapsed
 	now := s.Now()
 	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		rows = nil
 		q := tx.NewSelect().TableExpr("deliveries").
 			Column("id", "project_id", "event_id", "endpoint_id", "attempts", "interrupted", "lease_until").
 			Where("lease_until IS NOT NULL").Limit(reclaimRows)

@@ -89,6 +89,9 @@ CREATE TABLE IF NOT EXISTS attempts (
 	response_headers BYTES NOT NULL, response_body BYTES NOT NULL, truncated BOOLEAN NOT NULL, error TEXT NOT NULL,
 	PRIMARY KEY (delivery_id, id)) NOROWID;
 
+POSTGRES ALTER TABLE deliveries SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+POSTGRES ALTER TABLE events SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+
 CREATE TABLE IF NOT EXISTS replays (
 	id BYTES PRIMARY KEY, project_id BYTES NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
 	selection BYTES NOT NULL, upper_id BYTES NOT NULL, cursor_id BYTES, endpoint_ids TEXT NOT NULL,
@@ -114,6 +117,7 @@ CREATE TABLE IF NOT EXISTS stats (
 	project_id BYTES NOT NULL, kind INT8 NOT NULL, ref_id BYTES NOT NULL, minute INT8 NOT NULL, n INT8 NOT NULL,
 	PRIMARY KEY (project_id, minute, kind, ref_id)) NOROWID;
 CREATE INDEX IF NOT EXISTS stats_ref ON stats (ref_id, minute);
+POSTGRES ALTER TABLE stats SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX IF NOT EXISTS stats_minutes ON stats (minute) WHERE minute % 60 <> 0;
 CREATE TABLE IF NOT EXISTS processes (
 	id INT8 PRIMARY KEY, host TEXT NOT NULL, roles TEXT NOT NULL, started_at INT8 NOT NULL, beat_at INT8 NOT NULL);
