@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,25 +35,35 @@ func (e *Engine) process(ctx context.Context, task *asynq.Task) error {
 // those that another process made.
 func (e *Engine) begin(ctx context.Context, refs []db.ClaimRef) []heldClaim {
 	claims := make([]heldClaim, 0, len(refs))
-	var foreign []db.ClaimRef
+	var foreign, doubtful []db.ClaimRef
 	for _, ref := range refs {
-		if c, mine := e.held.take(ref); mine {
+		c, mine := e.held.take(ref)
+		switch {
+		case mine && (e.Alone || !c.doubtful):
 			claims = append(claims, c)
-		} else {
+		case mine:
+			doubtful = append(doubtful, ref)
+			e.paces.settle(c.EndpointID, c.Lane == relay.LaneReplay)
+		case !e.Alone:
 			foreign = append(foreign, ref)
 		}
 	}
-	if len(foreign) == 0 || e.Alone {
-		return claims
+	return slices.Concat(claims, e.adopt(ctx, false, foreign), e.adopt(ctx, true, doubtful))
+}
+
+func (e *Engine) adopt(ctx context.Context, own bool, refs []db.ClaimRef) []heldClaim {
+	if len(refs) == 0 {
+		return nil
 	}
 	until := e.Now().Add(time.Minute + claimSlack)
-	adopted, err := e.Store.Adopt(ctx, db.Lease{Owner: e.owner, Until: until}, foreign)
+	adopted, err := e.Store.Adopt(ctx, db.Lease{Owner: e.owner, Until: until}, own, refs)
 	if err != nil {
 		e.Log.Warn("adopting deliveries", "error", err)
 	}
-	for _, c := range adopted {
+	claims := make([]heldClaim, len(adopted))
+	for i, c := range adopted {
 		e.paces.claim(c.EndpointID, c.Lane == relay.LaneReplay, 1)
-		claims = append(claims, heldClaim{c, until})
+		claims[i] = heldClaim{Claim: c, until: until}
 	}
 	return claims
 }

@@ -235,14 +235,9 @@ func (e *Engine) enqueueTask(ctx context.Context, queue string, claims []db.Clai
 	return err
 }
 
-// requeue queues again what is held: its tasks may have been lost. A claim
-// queued twice is sent once, for beginning it takes it out of held.
+// requeue queues again what is held: its tasks may have been lost.
 func (e *Engine) requeue(ctx context.Context) {
-	claims := make([]db.Claim, 0)
-	for _, c := range e.held.list() {
-		claims = append(claims, c.Claim)
-	}
-	if len(claims) > 0 {
+	if claims := e.held.doubt(); len(claims) > 0 {
 		e.Log.Info("queueing claimed deliveries again", "count", len(claims))
 		e.enqueue(ctx, claims)
 	}

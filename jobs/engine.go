@@ -145,13 +145,13 @@ func (e *Engine) Start(ctx context.Context) error {
 	return nil
 }
 
-// hooked is another client for the same Redis, with a hook.
+// hooked is the same client, connections included, with a hook of its own.
 func hooked(client redis.UniversalClient, hook redis.Hook) (redis.UniversalClient, error) {
 	plain, ok := client.(*redis.Client)
 	if !ok {
 		return nil, fmt.Errorf("jobs: %T is not a client of a single Redis", client)
 	}
-	asking := redis.NewClient(plain.Options())
+	asking := plain.WithTimeout(enqueueTime)
 	asking.AddHook(hook)
 	return asking, nil
 }
@@ -164,6 +164,7 @@ func (e *Engine) Stop(grace time.Duration) {
 	}
 	e.stop()
 	e.loops.Wait()
+	e.Wake.Close()
 	e.server.Stop()
 	e.refuse()
 	e.giveBack()

@@ -18,6 +18,9 @@ type held struct {
 type heldClaim struct {
 	db.Claim
 	until time.Time // when its lease ends
+	// doubtful claims were queued twice, for Redis may have lost the first
+	// task. If it did not, another process may have adopted them by it.
+	doubtful bool
 }
 
 func newHeld() *held { return &held{claims: map[relay.ID]heldClaim{}} }
@@ -26,7 +29,7 @@ func (h *held) put(claims []db.Claim, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range claims {
-		h.claims[c.DeliveryID] = heldClaim{c, until}
+		h.claims[c.DeliveryID] = heldClaim{Claim: c, until: until}
 	}
 }
 
@@ -41,13 +44,15 @@ func (h *held) take(ref db.ClaimRef) (heldClaim, bool) {
 	return c, true
 }
 
-// list copies what is held.
-func (h *held) list() []heldClaim {
+// doubt lists what is held and marks it as doubtful.
+func (h *held) doubt() []db.Claim {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := make([]heldClaim, 0, len(h.claims))
-	for _, c := range h.claims {
-		out = append(out, c)
+	out := make([]db.Claim, 0, len(h.claims))
+	for id, c := range h.claims {
+		out = append(out, c.Claim)
+		c.doubtful = true
+		h.claims[id] = c
 	}
 	return out
 }
