@@ -24,6 +24,9 @@ type client struct {
 	http *http.Client
 }
 
+// callTime is how long one call may take; an export may take longer.
+const callTime = 30 * time.Second
+
 func newClient() (*client, error) {
 	base := strings.TrimSuffix(cmp.Or(os.Getenv("REPRISE_URL"), "http://127.0.0.1:8080"), "/")
 	if u, err := url.Parse(base); err != nil || u.Host == "" {
@@ -33,35 +36,77 @@ func newClient() (*client, error) {
 	if key == "" {
 		return nil, errors.New("REPRISE_API_KEY must be an API key; `reprise keys create` makes one")
 	}
-	return &client{base, key, &http.Client{Timeout: 30 * time.Second}}, nil
+	return &client{base, key, &http.Client{}}, nil
 }
 
-// post sends a JSON body and returns the answer's bytes, or the API's own
-// words as an error.
-func (c *client) post(ctx context.Context, path string, body any) ([]byte, error) {
-	sent, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
+// maxAnswer bounds what an answer may hold; exports are not held.
+const maxAnswer = 8 << 20
+
+// call makes a call, with a body unless that is nil.
+func (c *client) call(ctx context.Context, method, path string, body any) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	var got bytes.Buffer
+	err := c.copy(ctx, method, path, body, &limited{&got, maxAnswer})
+	return got.Bytes(), err
+}
+
+// copy makes a call and writes the answer to w while it comes.
+func (c *client) copy(ctx context.Context, method, path string, body any, w io.Writer) error {
+	var sent io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		sent = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(sent))
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, sent)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.key)
-	req.Header.Set("Content-Type", "application/json")
+	if sent != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	got, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
-	if err != nil {
-		return nil, err
-	}
 	if resp.StatusCode >= 300 {
-		return nil, apiError(resp.StatusCode, got)
+		got, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		if err != nil {
+			return err
+		}
+		return apiError(resp.StatusCode, got)
 	}
-	return got, nil
+	_, err = io.Copy(w, resp.Body)
+	return err
+}
+
+// data makes a call and reads what the answer holds under "data" into out.
+func (c *client) data(ctx context.Context, method, path string, body, out any) error {
+	got, err := c.call(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(got, &struct {
+		Data any `json:"data"`
+	}{out})
+}
+
+// limited is a writer that takes no more than left.
+type limited struct {
+	io.Writer
+	left int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.left -= len(p); l.left < 0 {
+		return 0, errors.New("the server's answer is too long")
+	}
+	return l.Writer.Write(p)
 }
 
 func apiError(status int, body []byte) error {
@@ -71,14 +116,22 @@ func apiError(status int, body []byte) error {
 		Errors []struct{ Field, Message string }
 	}
 	if json.Unmarshal(body, &problem) != nil || problem.Code == "" {
-		return fmt.Errorf("the server answered %d %s", status, http.StatusText(status))
+		return &refusal{status, fmt.Sprintf("the server answered %d %s", status, http.StatusText(status))}
 	}
 	text := fmt.Sprintf("%s (%s)", problem.Detail, problem.Code)
 	for _, e := range problem.Errors {
 		text += fmt.Sprintf("\n%s: %s", e.Field, e.Message)
 	}
-	return errors.New(text)
+	return &refusal{status, text}
 }
+
+// refusal is the server's word that it will not do something.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string { return r.text }
 
 func eventsCommand() *cobra.Command {
 	events := &cobra.Command{Use: "events", Short: "Events of a running server"}
@@ -98,16 +151,7 @@ func eventsCommand() *cobra.Command {
 			if eventType != "" {
 				body["event"] = eventType
 			}
-			answer, err := c.post(cmd.Context(), "/api/v1/endpoints/"+url.PathEscape(endpoint)+"/test-fire", body)
-			if err != nil {
-				return err
-			}
-			var shown bytes.Buffer
-			if err := json.Indent(&shown, answer, "", "  "); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), shown.String())
-			return err
+			return c.showRaw(cmd, http.MethodPost, "/api/v1/endpoints/"+url.PathEscape(endpoint)+"/test-fire", body)
 		},
 	}
 	trigger.Flags().StringVar(&endpoint, "endpoint", "", "id of the endpoint")

@@ -22,7 +22,7 @@ func main() {
 	root := rootCommand()
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "reprise:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
 }
 
@@ -34,7 +34,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommands()...)
-	root.AddCommand(migrateCommand(), usersCommand(), projectsCommand(), keysCommand(), eventsCommand(), versionCommand())
+	root.AddCommand(migrateCommand(), usersCommand(), projectsCommand(), keysCommand(), eventsCommand(), replayCommand(), versionCommand())
 	return root
 }
 
