@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// chromium is one headless browser for all journeys; each gets a context of
+// its own, with its own cookies.
+var chromium = sync.OnceValues(func() (context.Context, error) {
+	path := os.Getenv("CHROMIUM")
+	if path == "" {
+		var err error
+		if path, err = exec.LookPath("chromium"); err != nil {
+			return nil, err
+		}
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.WindowSize(1440, 900), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	allocator, _ := chromedp.NewExecAllocator(context.Background(), options...)
+	browser, _ := chromedp.NewContext(allocator)
+	return browser, chromedp.Do(browser)
+})
+
+// person is somebody in front of a browser window.
+type person struct {
+	t    *testing.T
+	ctx  context.Context
+	base string
+}
+
+// newPerson opens a window. What its pages complain about fails the test.
+func newPerson(t *testing.T, base string) *person {
+	t.Helper()
+	browser, err := chromium()
+	if err != nil {
+		t.Fatalf("journeys need Chromium; install it (apt-get install chromium) or name it in CHROMIUM: %v", err)
+	}
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	p := &person{t, ctx, base}
+	messages := chromedp.Console(ctx)
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			if m.IsException() || m.Type == "error" && m.Source != "network" {
+				t.Errorf("the console of %s says: %s", base, m)
+			}
+		}
+	}()
+	return p
+}
+
+func (p *person) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.picture("failed")
+		p.t.Fatalf("at %s: %v", p.where(), err)
+	}
+}
+
+func (p *person) where() string {
+	url, _ := chromedp.Run(p.ctx, chromedp.Location())
+	return url
+}
+
+// picture writes what is seen to REPRISE_SCREENSHOTS, if that is set.
+func (p *person) picture(name string) {
+	dir := os.Getenv("REPRISE_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	if png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100)); err == nil {
+		_ = os.WriteFile(filepath.Join(dir, strings.ReplaceAll(p.t.Name(), "/", "-")+"-"+name+".png"), png, 0o600)
+	}
+}
+
+func (p *person) open(path string) {
+	p.t.Helper()
+	if !strings.HasPrefix(path, "http") {
+		path = p.base + path
+	}
+	p.do(chromedp.Navigate(path), chromedp.WaitReady(chromedp.CSS("body")))
+}
+
+func (p *person) fill(selector, text string) {
+	p.t.Helper()
+	field := chromedp.CSS(selector)
+	p.do(chromedp.WaitVisible(field), chromedp.Clear(field), chromedp.SendKeys(field, text))
+}
+
+// press clicks what a person would name by its words.
+func (p *person) press(words string) {
+	p.t.Helper()
+	p.clickAt(`//*[self::button or self::a or self::summary][normalize-space(.)="` + words + `"]`)
+}
+
+func (p *person) clickAt(xpath string) {
+	p.t.Helper()
+	p.do(chromedp.Click(xpath, chromedp.NodeVisible))
+}
+
+// text is what the page says.
+func (p *person) text() string {
+	p.t.Helper()
+	return eval[string](p, "document.body?.innerText ?? ''")
+}
+
+// sees waits until the page says something.
+func (p *person) sees(words string) {
+	p.t.Helper()
+	if !p.poll(func() bool { return strings.Contains(p.text(), words) }) {
+		p.picture("failed")
+		p.t.Fatalf("%s does not say %q; it says:\n%s", p.where(), words, p.text())
+	}
+}
+
+// seesAfterReload opens the page again until it says something.
+func (p *person) seesAfterReload(words string) {
+	p.t.Helper()
+	if !p.poll(func() bool {
+		if strings.Contains(p.text(), words) {
+			return true
+		}
+		p.do(chromedp.Reload(), chromedp.WaitReady(chromedp.CSS("body")))
+		return false
+	}) {
+		p.picture("failed")
+		p.t.Fatalf("%s never said %q; it says:\n%s", p.where(), words, p.text())
+	}
+}
+
+func (p *person) poll(ok func() bool) bool {
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return false
+		}
+	}
+	return true
+}
+
+// eval runs a script and returns its value.
+func eval[T any](p *person, script string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	defer cancel()
+	out, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	if err != nil {
+		p.t.Fatalf("at %s: %v", p.where(), err)
+	}
+	return out
+}
