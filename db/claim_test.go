@@ -1,11 +1,15 @@
 package db
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/db/dbtest"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -138,19 +142,42 @@ func TestClaimBoundsLeasesOverProcesses(t *testing.T) {
 			w.receive(t, e)
 		}
 		stores := []*Store{w.Store, w.beside(t)}
+		claim := func(s *Store) {
+			_, err := s.Claim(t.Context(), Lease{Owner: 1, Until: w.Now().Add(time.Minute)},
+				[]ClaimRequest{{EndpointID: e.ID, Limit: 3, Lanes: everyLane, MaxLeased: 10}})
+			if err != nil {
+				t.Error(err)
+			}
+		}
 		var wait sync.WaitGroup
 		for i := range 20 {
-			wait.Go(func() {
-				_, err := stores[i%2].Claim(t.Context(), Lease{Owner: 1, Until: w.Now().Add(time.Minute)},
-					[]ClaimRequest{{EndpointID: e.ID, Limit: 3, Lanes: everyLane, MaxLeased: 10}})
-				if err != nil {
-					t.Error(err)
-				}
-			})
+			wait.Go(func() { claim(stores[i%2]) })
 		}
 		wait.Wait()
-		equal(t, "leased at most", number(t, w.Store, "SELECT count(*) FROM deliveries WHERE lease_until IS NOT NULL") <= 10, true)
+		for range 5 {
+			claim(w.Store)
+		}
+		equal(t, "leased", number(t, w.Store, "SELECT count(*) FROM deliveries WHERE lease_until IS NOT NULL"), 10)
 	})
+}
+
+func TestClaimersDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dbtest.Postgres(t))
+	e := w.addEndpoint(t)
+	held, free := w.receive(t, e).Deliveries[0].ID, w.receive(t, e).Deliveries[0].ID
+	check(t, w.write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+		if _, err := w.lockDelivery(ctx, tx, w.project, held); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		claims, err := w.Claim(ctx, Lease{Owner: 1, Until: w.Now().Add(time.Minute)}, []ClaimRequest{{EndpointID: e.ID, Limit: 2, Lanes: everyLane}})
+		if got := idsOf(claims); !slices.Equal(got, []relay.ID{free}) {
+			t.Errorf("claimed %v, want %v", got, free)
+		}
+		return err
+	}))
 }
 
 func TestDueEndpoints(t *testing.T) {

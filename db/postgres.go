@@ -33,11 +33,15 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	s.r = s.w
 	hot := &pgHot{s: s, pages: pages}
 	s.hot = hot
-	if hot.pool, err = openPGPool(ctx, url, pgHotConns, nil); err != nil {
+	// Everything hot finds rows by their keys. A plan that was made while a
+	// table was small must not read all of it when it has grown.
+	parameters := map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+	if hot.pool, err = openPGPool(ctx, url, pgHotConns, parameters); err != nil {
 		return err
 	}
 	// A claim that is lost in a power cut only makes a delivery due again.
-	hot.lazy, err = openPGPool(ctx, url, pgClaimConns, map[string]string{"synchronous_commit": "off"})
+	parameters["synchronous_commit"] = "off"
+	hot.lazy, err = openPGPool(ctx, url, pgClaimConns, parameters)
 	if err != nil {
 		return err
 	}

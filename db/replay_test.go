@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,6 +105,10 @@ func TestReplayOfReplays(t *testing.T) {
 		equal(t, "replay of", third.ReplayOf, first.ID)
 		equal(t, "first replayed by", w.delivery(t, first.ID).ReplayedBy, second.ID)
 		equal(t, "second replayed by", w.delivery(t, second.ID).ReplayedBy, third.ID)
+		w.clock.advance(-time.Hour)
+		fourth, err := w.ReplayDelivery(t.Context(), w.project, third.ID, system)
+		check(t, err)
+		equal(t, "after the clock went back, newer", bytes.Compare(fourth.ID[:], third.ID[:]), 1)
 		var wait sync.WaitGroup
 		for range 20 {
 			wait.Go(func() {
@@ -113,7 +118,7 @@ func TestReplayOfReplays(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		equal(t, "deliveries", number(t, w.Store, "SELECT count(*) FROM deliveries"), 23)
+		equal(t, "deliveries", number(t, w.Store, "SELECT count(*) FROM deliveries"), 24)
 		equal(t, "newest", number(t, w.Store, "SELECT count(*) FROM deliveries WHERE replayed_by IS NULL"), 1)
 		var newest []relay.ID
 		check(t, w.r.NewSelect().Table("deliveries").Column("id").Order("id DESC").Limit(1).Scan(t.Context(), &newest))
