@@ -219,7 +219,11 @@ func (s *Store) DeleteEndpoint(ctx context.Context, project, id relay.ID, by rel
 
 // Endpoint finds an endpoint of a project.
 func (s *Store) Endpoint(project, id relay.ID) (*relay.Endpoint, error) {
-	if e, ok := s.Config().Endpoint(id); ok && e.ProjectID == project {
+	e, ok := s.Config().Endpoint(id)
+	if !ok && s.configChanged() {
+		e, ok = s.Config().Endpoint(id)
+	}
+	if ok && e.ProjectID == project {
 		return e, nil
 	}
 	return nil, relay.ErrNotFound

@@ -99,6 +99,28 @@ func (s *Store) refreshConfig(ctx context.Context) error {
 	return s.reloadConfig(ctx)
 }
 
+// configChanged looks at once whether another process has changed the
+// configuration, for what is asked for and not found may be quite new.
+func (s *Store) configChanged() bool {
+	if !s.pg {
+		return false // other processes on SQLite are commands, which change no configuration
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	version, err := s.configVersion(ctx, s.r)
+	return err == nil && version != s.Config().version && s.reloadConfig(ctx) == nil
+}
+
+// SourceBySlug finds the source of an ingest URL, also one that another
+// process has just made.
+func (s *Store) SourceBySlug(slug string) (*relay.Source, bool) {
+	src, ok := s.Config().SourceBySlug(slug)
+	if !ok && s.configChanged() {
+		src, ok = s.Config().SourceBySlug(slug)
+	}
+	return src, ok
+}
+
 func (s *Store) configVersion(ctx context.Context, idb bun.IDB) (int64, error) {
 	var version int64
 	err := idb.NewSelect().TableExpr("meta").Column("number").Where("name = 'config_version'").Scan(ctx, &version)

@@ -133,7 +133,11 @@ func (s *Store) DeleteSource(ctx context.Context, project, id relay.ID, by relay
 
 // Source finds a source of a project.
 func (s *Store) Source(project, id relay.ID) (*relay.Source, error) {
-	if src, ok := s.Config().Source(id); ok && src.ProjectID == project {
+	src, ok := s.Config().Source(id)
+	if !ok && s.configChanged() {
+		src, ok = s.Config().Source(id)
+	}
+	if ok && src.ProjectID == project {
 		return src, nil
 	}
 	return nil, relay.ErrNotFound

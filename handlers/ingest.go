@@ -20,7 +20,7 @@ var (
 // ingest receives a webhook. What a provider learns is whether it was kept,
 // never which check failed.
 func (a *App) ingest(c *fiber.Ctx) error {
-	src, ok := a.store.Config().SourceBySlug(c.Params("slug"))
+	src, ok := a.store.SourceBySlug(c.Params("slug"))
 	if !ok || src.Type != relay.SourceHTTP {
 		a.counts.unknown.Inc()
 		return errNoSource

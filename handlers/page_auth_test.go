@@ -24,7 +24,7 @@ func TestSetUpJourney(t *testing.T) {
 	b.get("/setup?token=" + s.token).wants(http.StatusOK).says("Welcome")
 	form.Set("token", s.token)
 	form.Set("password", "short")
-	b.post("/setup", form).wants(http.StatusUnprocessableEntity).says("must have 10 to 1024 characters").hides("short")
+	b.post("/setup", form).wants(http.StatusUnprocessableEntity).says("must have 8 to 1024 characters").hides("short")
 	form.Set("password", testPassword)
 	form.Set("email", "nobody")
 	b.post("/setup", form).wants(http.StatusUnprocessableEntity).says("must be an e-mail address")
@@ -109,7 +109,7 @@ func TestPasswordForm(t *testing.T) {
 	b, other := s.loggedIn(), s.loggedIn()
 	form := url.Values{"current_password": {"wrong"}, "new_password": {"short"}}
 	b.post("/settings/password", form).wants(http.StatusUnprocessableEntity).
-		says("is not your present password", "must have 10 to 1024 characters")
+		says("is not your present password", "must have 8 to 1024 characters")
 	form = url.Values{"current_password": {testPassword}, "new_password": {"another good one"}}
 	b.post("/settings/password", form).follow().says("Changed your password.")
 	b.get("/settings").wants(http.StatusOK).hides("Changed your password.")

@@ -18,14 +18,14 @@ import (
 var hashing = &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
 const (
-	minPassword = 10
+	minPassword = 8
 	maxPassword = 1024 // bytes
 )
 
 // CheckPassword tells what is wrong with a new password.
 func CheckPassword(field, password string) error {
 	if len(password) < minPassword || len(password) > maxPassword {
-		return relay.Invalid(relay.FieldError{Field: field, Message: "must have 10 to 1024 characters"})
+		return relay.Invalid(relay.FieldError{Field: field, Message: "must have 8 to 1024 characters"})
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ type SourceType string
 const (
 	SourceHTTP    SourceType = "http"     // providers post to /in/<slug>
 	SourceRESTAPI SourceType = "rest_api" // programs publish with POST /events
-	SourcePubSub  SourceType = "pub_sub"  // a message broker
 )
 
 // Source is where webhooks come in.

@@ -27,9 +27,9 @@ func (s *Source) Validate() error {
 		f.add("slug", "%s", problem)
 	}
 	switch s.Type {
-	case SourceHTTP, SourceRESTAPI, SourcePubSub:
+	case SourceHTTP, SourceRESTAPI:
 	default:
-		f.add("type", "must be http, rest_api or pub_sub")
+		f.add("type", "must be http or rest_api; this version reads no message brokers")
 	}
 	if s.Provider != "" && findPreset(s.Provider) == nil {
 		f.add("provider", "must be empty or one of: %s", presetNames())

@@ -160,7 +160,7 @@ func SetupPage(m SetupModel) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = text(entry{Label: "Password", Name: "password", Type: "password", Auto: "new-password", Required: true, Hint: "12 characters or more", Errors: m.Errors}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = text(entry{Label: "Password", Name: "password", Type: "password", Auto: "new-password", Required: true, Hint: "8 characters or more", Errors: m.Errors}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -129,7 +129,7 @@ func SettingsPage(m SettingsModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = text(entry{Label: "New password", Name: "new_password", Type: "password", Auto: "new-password", Required: true, Hint: "12 characters or more", Errors: m.PasswordErrors}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = text(entry{Label: "New password", Name: "new_password", Type: "password", Auto: "new-password", Required: true, Hint: "8 characters or more", Errors: m.PasswordErrors}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

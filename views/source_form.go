@@ -5,7 +5,6 @@ import "github.com/reprise-dev/reprise/relay"
 var sourceTypes = []Option{
 	{string(relay.SourceHTTP), "A provider posts to the ingest URL"},
 	{string(relay.SourceRESTAPI), "Programs publish with POST /api/v1/events"},
-	{string(relay.SourcePubSub), "From a message broker"},
 }
 
 var hashOptions = []Option{{"sha256", "SHA-256"}, {"sha512", "SHA-512"}, {"sha1", "SHA-1"}}

@@ -44,7 +44,7 @@ type SourceForm struct {
 	ID                  relay.ID // zero: a new source
 	Name                string   // name
 	Slug                string   // slug; empty: made from the name
-	Type                string   // type: http, rest_api, pub_sub
+	Type                string   // type: http, rest_api
 	VerifierType        string   // verifier_type: noop, hmac, basic_auth, api_key or a preset's name
 	Secret              string   // secret, for presets
 	HMACHeader          string   // hmac_header
