@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -73,6 +74,8 @@ type App struct {
 	log        *slog.Logger
 	now        func() time.Time
 	secureSite bool // the public URL is https
+	streams    atomic.Int32
+	streamTime time.Duration
 }
 
 const (
@@ -104,8 +107,8 @@ func New(o Options) *App {
 	}
 	a := &App{
 		o: o, store: o.Store, queue: o.Queue, log: o.Log, now: o.Now,
-		secureSite: strings.HasPrefix(o.PublicURL, "https://"),
-		passwords:  newPasswords(), throttle: newThrottle(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
+		secureSite: strings.HasPrefix(o.PublicURL, "https://"), streamTime: streamTime,
+		passwords: newPasswords(), throttle: newThrottle(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
 	}
 	a.setUpSessions()
 	a.App = fiber.New(fiber.Config{
