@@ -10,8 +10,8 @@
 // delivery back (reclaim.go).
 //
 // Ids are sixteen bytes, times are microseconds since 1970 in UTC, bodies and
-// headers are bytes. Lists are read newest first by id, which begins with the
-// time, so every filter needs one index and a time range needs none of its
-// own. Configuration (sources, endpoints, secrets) is held in memory as one
+// headers are bytes. Events and deliveries are keyed by project and id. Lists
+// are read newest first by id, which begins with the time, so every filter
+// needs one index and a time range needs none of its own (plans_test.go). Configuration (sources, endpoints, secrets) is held in memory as one
 // snapshot and read again when its version changes (snapshot.go).
 package db
