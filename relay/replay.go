@@ -56,12 +56,15 @@ type Selection struct {
 	Status     EventStatus `json:"status,omitempty"`
 	Q          string      `json:"q,omitempty"` // as in the list of events
 	EventIDs   []ID        `json:"event_ids,omitempty"`
+	// Named is how many events or deliveries were named by their ids, which
+	// a stored job does not list again.
+	Named int `json:"named,omitempty"`
 
 	DeliveryIDs        []ID           `json:"delivery_ids,omitempty"`
 	DeliveryStatus     DeliveryStatus `json:"delivery_status,omitempty"`
 	NewestOnly         bool           `json:"newest_only,omitempty"` // leave out deliveries that were replayed since
 	DeliveryEndpointID ID             `json:"delivery_endpoint_id,omitzero"`
-	Cause              string         `json:"cause,omitempty"`     // why deliveries failed, see Cause
+	Cause              string         `json:"cause,omitempty"`    // why deliveries failed, see Cause
 	ReplayID           ID             `json:"replay_id,omitzero"` // deliveries that this job made
 }
 
