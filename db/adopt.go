@@ -1,9 +1,11 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,8 +29,10 @@ func (s *Store) Adopt(ctx context.Context, lease Lease, own bool, refs []ClaimRe
 	if own {
 		query = strings.Replace(query, "lease_owner <> ?", "lease_owner = ?", 1)
 	}
+	// One order for all, so that two processes cannot wait for each other.
+	refs = slices.SortedFunc(slices.Values(refs), func(a, b ClaimRef) int { return bytes.Compare(a.DeliveryID[:], b.DeliveryID[:]) })
 	var claims []Claim
-	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+	adopt := func(ctx context.Context, tx bun.Tx) error {
 		claims = claims[:0]
 		for _, ref := range refs {
 			c, err := scanClaim(tx.Tx.QueryRowContext(ctx, s.rebind(query),
@@ -42,8 +46,15 @@ func (s *Store) Adopt(ctx context.Context, lease Lease, own bool, refs []ClaimRe
 			claims = append(claims, c)
 		}
 		return nil
-	})
-	return claims, err
+	}
+	err := s.write(ctx, adopt)
+	for retries := 0; isDeadlock(err) && retries < 3; retries++ {
+		err = s.write(ctx, adopt)
+	}
+	if err != nil {
+		return nil, err // what was scanned was rolled back
+	}
+	return claims, nil
 }
 
 // Release gives claims back that were never begun; they are due at due and no

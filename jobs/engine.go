@@ -51,6 +51,7 @@ type Engine struct {
 	nudged   chan struct{}
 	hints    hints
 	redisOK  atomic.Bool
+	epoch    string // of Redis, see readEpoch
 
 	sending sync.WaitGroup
 	loops   sync.WaitGroup
@@ -135,6 +136,10 @@ func (e *Engine) Start(ctx context.Context) error {
 	})
 	if err := e.server.Start(asynq.HandlerFunc(e.process)); err != nil {
 		return err
+	}
+	if e.epoch, err = e.readEpoch(ctx); err != nil {
+		e.redisOK.Store(false)
+		e.Log.Warn("Redis does not answer; deliveries wait", "error", err)
 	}
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
@@ -234,8 +239,6 @@ func (h *hints) take() map[relay.ID]struct{} {
 // watchRedis notices when Redis went away or came back empty, and then queues
 // again what was claimed and not begun.
 func (e *Engine) watchRedis(ctx context.Context) {
-	const key = "reprise:epoch"
-	epoch := ""
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -244,13 +247,7 @@ func (e *Engine) watchRedis(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		ask, cancel := context.WithTimeout(ctx, time.Second)
-		seen, err := e.Redis.Get(ask, key).Result()
-		if errors.Is(err, redis.Nil) {
-			seen = time.Now().Format(time.RFC3339Nano)
-			err = e.Redis.SetNX(ask, key, seen, 0).Err()
-		}
-		cancel()
+		seen, err := e.readEpoch(ctx)
 		was := e.redisOK.Load()
 		if ok := err == nil; ok != was {
 			e.redisOK.Store(ok)
@@ -259,13 +256,29 @@ func (e *Engine) watchRedis(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		if !was || seen != epoch {
+		if !was || seen != e.epoch {
 			e.requeue(ctx)
 			e.hints.all.Store(true)
 			e.poke()
 		}
-		epoch = seen
+		e.epoch = seen
 	}
+}
+
+// readEpoch reads the mark that an emptied Redis has lost, and sets a new one
+// if there is none.
+func (e *Engine) readEpoch(ctx context.Context) (string, error) {
+	const key = keyPrefix + "epoch"
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	seen, err := e.Redis.Get(ctx, key).Result()
+	if !errors.Is(err, redis.Nil) {
+		return seen, err
+	}
+	if err := e.Redis.SetNX(ctx, key, relay.NewID().Hex(), 0).Err(); err != nil {
+		return "", err
+	}
+	return e.Redis.Get(ctx, key).Result()
 }
 
 // asynqLog passes asynq's warnings on, at most one a second.
