@@ -32,7 +32,7 @@ func (s *Store) Adopt(ctx context.Context, lease Lease, own bool, refs []ClaimRe
 	// One order for all, so that two processes cannot wait for each other.
 	refs = slices.SortedFunc(slices.Values(refs), func(a, b ClaimRef) int { return bytes.Compare(a.DeliveryID[:], b.DeliveryID[:]) })
 	var claims []Claim
-	adopt := func(ctx context.Context, tx bun.Tx) error {
+	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		claims = claims[:0]
 		for _, ref := range refs {
 			c, err := scanClaim(tx.Tx.QueryRowContext(ctx, s.rebind(query),
@@ -46,11 +46,7 @@ func (s *Store) Adopt(ctx context.Context, lease Lease, own bool, refs []ClaimRe
 			claims = append(claims, c)
 		}
 		return nil
-	}
-	err := s.write(ctx, adopt)
-	for retries := 0; isDeadlock(err) && retries < 3; retries++ {
-		err = s.write(ctx, adopt)
-	}
+	})
 	if err != nil {
 		return nil, err // what was scanned was rolled back
 	}
