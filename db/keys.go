@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -85,7 +86,7 @@ func (s *Store) RevokeKey(ctx context.Context, project, id relay.ID, by relay.Ac
 		entry.Data["name"], entry.Data["hint"] = row.Name, row.Hint
 		result, err := tx.NewUpdate().Model((*keyRow)(nil)).Set("revoked_at = ?", micros(s.Now())).
 			Where("id = ? AND revoked_at IS NULL", id).Exec(ctx)
-		if err := needOne(result, err); err == relay.ErrNotFound {
+		if err := needOne(result, err); errors.Is(err, relay.ErrNotFound) {
 			return &relay.Error{Kind: relay.KindConflict, Detail: "The key is revoked already."}
 		}
 		return err

@@ -207,7 +207,7 @@ func TestSQLiteLockedByAnotherProcess(t *testing.T) {
 	in := w.reception(w.addEndpoint(t))
 	other, err := openSQLitePool(strings.TrimPrefix(w.url, "sqlite://"), 1, "_txlock=immediate")
 	check(t, err)
-	defer other.Close()
+	defer func() { _ = other.Close() }()
 	tx, err := other.BeginTx(t.Context(), nil)
 	check(t, err)
 	begun := time.Now()

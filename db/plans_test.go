@@ -225,6 +225,7 @@ func (w *world) plan(t *testing.T, query string) string {
 		}
 		lines = append(lines, line)
 	}
+	check(t, rows.Err())
 	return strings.Join(lines, "\n")
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -220,12 +219,6 @@ func fromJSON[T any](text string) (T, error) {
 	var v T
 	err := json.Unmarshal([]byte(text), &v)
 	return v, err
-}
-
-// newestFirst reverses rows that were read oldest first.
-func newestFirst[T any](rows []T) []T {
-	slices.Reverse(rows)
-	return rows
 }
 
 // Endpoints lists the endpoints of all projects.

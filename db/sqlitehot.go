@@ -21,7 +21,7 @@ func (h *sqliteHot) prepare(ctx context.Context) error {
 		if b.sqlite == "" {
 			continue
 		}
-		stmt, err := h.s.w.DB.PrepareContext(ctx, b.sqlite)
+		stmt, err := h.s.w.DB.PrepareContext(ctx, b.sqlite) //nolint:sqlclosecheck // close does
 		if err != nil {
 			return fmt.Errorf("%w in %s", err, b.sqlite)
 		}
@@ -70,7 +70,7 @@ func (h *sqliteHot) phases(ctx context.Context, fn func(run func(...*work) error
 			if w.bulk.sqlite == "" || len(w.rows) == 0 {
 				continue
 			}
-			stmt := tx.StmtContext(background, h.prepared[w.bulk])
+			stmt := tx.StmtContext(background, h.prepared[w.bulk]) //nolint:sqlclosecheck // ends with the transaction
 			if w.bulk.returns > 0 {
 				if err := w.query(background, stmt); err != nil {
 					return err

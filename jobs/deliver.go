@@ -230,7 +230,7 @@ func (e *Engine) record(c heldClaim, ep *relay.Endpoint, r Result) {
 		RequestHeaders: r.RequestHeaders, ResponseStatus: r.Status, ResponseHeaders: r.ResponseHeaders,
 		ResponseBody: r.ResponseBody, Truncated: r.Truncated, Error: r.Err,
 	}
-	decision := relay.Decide(ep.Retry, attempt.Number, r.Result, now, e.RetryScale, rand.Float64()) //nolint:gosec // jitter
+	decision := relay.Decide(ep.Retry, attempt.Number, r.Result, now, e.RetryScale, rand.Float64())
 	rec := db.Recording{
 		DeliveryID: c.DeliveryID, Fence: c.Fence, Attempt: attempt, Status: decision.Status, Lane: c.Lane,
 		NextAttemptAt: decision.Next, LastError: r.Err,

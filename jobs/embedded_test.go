@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestEmbeddedLeavesNothingBehind(t *testing.T) {
 	if _, err := sub.Receive(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	sub.Close()
+	_ = sub.Close()
 	if err := closeFn(); err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func TestEmbeddedServersAreApart(t *testing.T) {
 	t.Parallel()
 	a, b := openTestRedis(t, EmbeddedURL), openTestRedis(t, EmbeddedURL)
 	a.Set(t.Context(), "k", "v", 0)
-	if err := b.Get(t.Context(), "k").Err(); err != redis.Nil {
+	if err := b.Get(t.Context(), "k").Err(); !errors.Is(err, redis.Nil) {
 		t.Errorf("the other server answers %v", err)
 	}
 }

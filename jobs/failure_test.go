@@ -97,7 +97,7 @@ func TestTimeout(t *testing.T) {
 	for name, answer := range map[string]func(net.Conn, arrival) bool{
 		"silence": silent,
 		"slow headers": func(c net.Conn, _ arrival) bool {
-			io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 			for range time.Tick(20 * time.Millisecond) {
 				if _, err := io.WriteString(c, "X-Slow: 1\r\n"); err != nil {
 					break
@@ -135,7 +135,7 @@ func TestConnectionRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
+	_ = l.Close()
 	res := newTestSender(t).Send(t.Context(), requestTo("http://"+l.Addr().String()))
 	if res.Outcome != relay.OutcomeConnect || !strings.Contains(res.Err, "refused") {
 		t.Errorf("%s %q", res.Outcome, res.Err)

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -130,7 +131,7 @@ func (h *idleHook) learn(queue string, err error) {
 	switch {
 	case err == nil:
 		clear(h.empty)
-	case err == redis.Nil:
+	case errors.Is(err, redis.Nil):
 		h.empty[queue] = true
 	case !redis.HasErrorPrefix(err, "NOSCRIPT"): // it is sent again in full
 		h.failing = true
@@ -152,7 +153,7 @@ func (h *idleHook) slowDown(ctx context.Context, id string) {
 func (h *idleHook) remember(id string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err != redis.Nil {
+	if !errors.Is(err, redis.Nil) {
 		delete(h.asked, id)
 		return
 	}

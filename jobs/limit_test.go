@@ -173,7 +173,7 @@ func BenchmarkLimiter(b *testing.B) {
 			}
 			l := NewLimiter(openTestRedis(b, url))
 			for b.Loop() {
-				l.Take(b.Context(), "a", 1000, time.Second, 1)
+				_, _, _ = l.Take(b.Context(), "a", 1000, time.Second, 1)
 			}
 		})
 	}

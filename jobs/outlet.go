@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -62,7 +63,7 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.answered.Store(time.Now().UnixMilli())
-	} else if at := c.answered.Load(); err == io.EOF && at > 0 && time.Now().UnixMilli()-at < hastyClose.Milliseconds() {
+	} else if at := c.answered.Load(); errors.Is(err, io.EOF) && at > 0 && time.Now().UnixMilli()-at < hastyClose.Milliseconds() {
 		c.hasty()
 	}
 	return n, err

@@ -92,7 +92,7 @@ func newReceiverOn(t testing.TB, on string, answer func(net.Conn, arrival) (keep
 		}
 	})
 	t.Cleanup(func() {
-		l.Close()
+		_ = l.Close()
 		open.Range(func(conn, _ any) bool { conn.(net.Conn).Close(); return true })
 		wait.Wait()
 	})

@@ -31,7 +31,7 @@ func benchReceiver() {
 	if err != nil {
 		panic(err)
 	}
-	os.Stdout.WriteString(l.Addr().String() + "\n")
+	_, _ = os.Stdout.WriteString(l.Addr().String() + "\n")
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -43,7 +43,7 @@ func benchReceiver() {
 				if _, err := readArrival(br); err != nil {
 					return
 				}
-				conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"))
+				_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"))
 			}
 		}()
 	}
@@ -59,7 +59,7 @@ func BenchmarkSend(b *testing.B) {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	addr, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		b.Fatal(err)

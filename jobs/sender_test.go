@@ -115,7 +115,7 @@ func signatures(t *testing.T, a arrival, secrets ...string) {
 			t.Fatal(err)
 		}
 		mac := hmac.New(sha256.New, key)
-		io.WriteString(mac, a.get("webhook-id")+"."+a.get("webhook-timestamp")+"."+string(a.Body))
+		_, _ = io.WriteString(mac, a.get("webhook-id")+"."+a.get("webhook-timestamp")+"."+string(a.Body))
 		want = append(want, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	}
 	if got := a.get("webhook-signature"); got != strings.Join(want, " ") {
@@ -163,7 +163,7 @@ func TestLongAnswersAreCut(t *testing.T) {
 	t.Parallel()
 	gone := make(chan error, 1)
 	flood := func(c net.Conn, _ arrival) bool {
-		io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 		chunk := []byte("1000\r\n" + strings.Repeat("x", 0x1000) + "\r\n")
 		for range 10 << 30 / 0x1000 {
 			if _, err := c.Write(chunk); err != nil {

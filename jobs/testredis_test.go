@@ -28,7 +28,7 @@ func startRedis(t testing.TB) *redisServer {
 		t.Fatal(err)
 	}
 	r := &redisServer{port: strconv.Itoa(l.Addr().(*net.TCPAddr).Port), dir: t.TempDir()}
-	l.Close()
+	_ = l.Close()
 	r.URL = "redis://127.0.0.1:" + r.port + "/0"
 	r.start(t)
 	t.Cleanup(func() { r.stop() })
@@ -48,7 +48,7 @@ func (r *redisServer) start(t testing.TB) {
 	}
 	r.stop = sync.OnceFunc(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + r.port, DialerRetries: 1})
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	eventually(t, "Redis answers", func() bool { return client.Ping(context.Background()).Err() == nil })
 }
 

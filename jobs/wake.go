@@ -114,7 +114,7 @@ func (w *Wake) Subscribe(ctx context.Context, ring func()) {
 		return
 	}
 	sub := w.client.Subscribe(ctx, w.channel)
-	defer sub.Close()
+	defer func() { _ = sub.Close() }()
 	messages := sub.ChannelWithSubscriptions()
 	for {
 		select {

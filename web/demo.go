@@ -17,7 +17,7 @@ import (
 const (
 	demoEvents   = 100
 	demoEmail    = "demo@example.com"
-	demoPassword = "reprise-demo"
+	demoPassword = "reprise-demo" //nolint:gosec // of the demo, shown in its log
 )
 
 // startDemo starts the sample receiver, points the sample endpoints at it and,

@@ -87,7 +87,7 @@ func run(ctx context.Context, want roles) error {
 
 // open acquires what the process needs, each step undone by close.
 func (s *server) open(ctx context.Context, want roles) error {
-	if !(want.web && want.worker) && (s.cfg.RedisURL == "embedded" || strings.HasPrefix(s.cfg.DatabaseURL, "sqlite:")) {
+	if (!want.web || !want.worker) && (s.cfg.RedisURL == "embedded" || strings.HasPrefix(s.cfg.DatabaseURL, "sqlite:")) {
 		return errors.New("web and worker are for several processes: they need DATABASE_URL=postgres://… and REDIS_URL=redis://…; use serve for one")
 	}
 	key, err := secretKey(s.cfg, s.log)
