@@ -209,7 +209,7 @@ func TestLongAnswersAreCut(t *testing.T) {
 func TestDrippingBody(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, func(c net.Conn, _ arrival) bool {
-		io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 		for range time.Tick(50 * time.Millisecond) {
 			if _, err := io.WriteString(c, "1\r\nx\r\n"); err != nil {
 				break
@@ -243,7 +243,7 @@ func TestHTTP2(t *testing.T) {
 		if !bytes.Equal(got, body) {
 			w.WriteHeader(500)
 		}
-		io.WriteString(w, r.Proto)
+		_, _ = io.WriteString(w, r.Proto)
 	}))
 	ts.EnableHTTP2 = true
 	ts.StartTLS()
