@@ -129,8 +129,14 @@ func (p *program) command(args ...string) *exec.Cmd {
 // start runs `serve` and waits until it is ready; it returns how long that took.
 func (p *program) start(args ...string) time.Duration {
 	p.t.Helper()
+	return p.startAs("serve", args...)
+}
+
+// startAs is start with another command than serve.
+func (p *program) startAs(command string, args ...string) time.Duration {
+	p.t.Helper()
 	began := time.Now()
-	p.cmd = p.command(append([]string{"serve"}, args...)...)
+	p.cmd = p.command(append([]string{command}, args...)...)
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
