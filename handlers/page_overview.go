@@ -13,7 +13,7 @@ import (
 )
 
 func overviewPage(v *visit) error {
-	w := windowFor(v.Query("range"), v.now)
+	w := windowFor(cmp.Or(v.Query("range"), firstWindow(v.project.CreatedAt, v.now)), v.now)
 	stats, err := v.store.Stats(v.ctx, w.query(v.project.ID, relay.ID{}))
 	if err != nil {
 		return err

@@ -28,6 +28,15 @@ var windows = []struct {
 
 const defaultWindow = 1
 
+// firstWindow is what to show unasked: a day, but the hour of a project that
+// is not older.
+func firstWindow(created, now time.Time) string {
+	if now.Sub(created) < windows[0].length {
+		return windows[0].name
+	}
+	return windows[defaultWindow].name
+}
+
 // windowFor is the window of a name in the query, or the default one.
 func windowFor(name string, now time.Time) window {
 	w := windows[defaultWindow]
