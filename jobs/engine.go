@@ -30,6 +30,7 @@ type EngineOptions struct {
 	Concurrency int
 	// RetryScale multiplies every retry delay; 0: 1.
 	RetryScale float64
+	AuditDays  int    // for how long the audit log is kept; 0: 365
 	Host       string // shown in the list of processes
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -145,6 +146,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.stop = stop
 	e.loops.Go(func() { e.dispatch(loops) })
 	e.loops.Go(func() { e.reconcile(loops) })
+	e.loops.Go(func() { e.replay(loops) })
+	e.loops.Go(func() { e.retention(loops) })
 	e.loops.Go(func() { e.watchRedis(loops) })
 	e.loops.Go(func() { e.Wake.Subscribe(loops, func() { e.hints.all.Store(true); e.poke() }) })
 	return nil
@@ -249,12 +252,15 @@ func (e *Engine) watchRedis(ctx context.Context) {
 		}
 		seen, err := e.readEpoch(ctx)
 		was := e.redisOK.Load()
-		if ok := err == nil; ok != was {
-			e.redisOK.Store(ok)
-			e.Log.Warn("Redis "+map[bool]string{true: "answers again", false: "does not answer; deliveries wait"}[ok], "error", err)
-		}
+		e.redisOK.Store(err == nil)
 		if err != nil {
+			if was && ctx.Err() == nil {
+				e.Log.Warn("Redis does not answer; deliveries wait", "error", err)
+			}
 			continue
+		}
+		if !was {
+			e.Log.Info("Redis answers again")
 		}
 		if !was || seen != e.epoch {
 			e.requeue(ctx)
