@@ -69,6 +69,7 @@ type DeliveryFilter struct {
 	SourceID   relay.ID
 	EventType  string
 	Status     relay.DeliveryStatus
+	Cause      string    // of what failed, see relay.Cause
 	From, To   time.Time // made from, and before
 	NewestOnly bool      // leave out those that were replayed since
 	Since      relay.ID  // only deliveries that are newer
@@ -122,6 +123,9 @@ func (f DeliveryFilter) narrow(q *bun.SelectQuery, project relay.ID) *bun.Select
 		q = q.Where("status = 'dlq'")
 	default:
 		q = q.Where("status = ?", clean(string(f.Status)))
+	}
+	if f.Cause != "" {
+		q = q.Where("cause = ?", clean(f.Cause))
 	}
 	if f.NewestOnly {
 		q = q.Where("replayed_by IS NULL")

@@ -86,7 +86,7 @@ func (s *Store) interrupt(ctx context.Context, tx bun.Tx, r lapsed, now time.Tim
 	}
 	_, err := tx.NewUpdate().TableExpr("deliveries").
 		Set("status = ?", string(status)).Set("due_at = ?", due).Set("lease_until = NULL, lease_owner = NULL").
-		Set("fence = fence + 1, interrupted = interrupted + 1").Set("last_error = ?", told).
+		Set("fence = fence + 1, interrupted = interrupted + 1").Set("last_error = ?, cause = ?", told, string(relay.OutcomeInterrupted)).
 		Where("project_id = ? AND id = ?", r.ProjectID, r.ID).Exec(ctx)
 	if err != nil {
 		return err

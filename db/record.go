@@ -43,7 +43,7 @@ func (s *Store) Record(ctx context.Context, in Recording, done func(stale bool, 
 
 var (
 	settleDelivery = update("deliveries", columnsOf(cols(kText, "status"),
-		cols(kInt, "lane attempts due_at last_response_status"), cols(kText, "last_response_excerpt last_error"), cols(kInt, "delivered_at")),
+		cols(kInt, "lane attempts due_at last_response_status"), cols(kText, "last_response_excerpt last_error"), cols(kInt, "delivered_at"), cols(kText, "cause")),
 		"lease_until = NULL, lease_owner = NULL", columnsOf(cols(kBytes, "id project_id"), cols(kInt, "fence")), "lease_until IS NOT NULL")
 	insertAttempt = insertion("attempts", "ON CONFLICT DO NOTHING", "", columnsOf(
 		cols(kBytes, "delivery_id id project_id event_id endpoint_id"), cols(kInt, "number"), cols(kText, "outcome"),
@@ -60,7 +60,8 @@ var (
 			" WHERE events.project_id = v.project_id AND events.id = v.id AND status NOT IN ('rejected', 'duplicate')",
 		columns: eventKey, key: -1,
 	}
-	hotBulks = []*bulk{takeKey, insertEvent, insertPayload, insertDelivery, addStats, settleDelivery, insertAttempt, sumEvents}
+	hotBulks = []*bulk{takeKey, insertEvent, insertPayload, insertDelivery, addStats, settleDelivery, insertAttempt, sumEvents,
+		pairFacts, moveReplay, markReplayed}
 )
 
 // eventSum is an event's status as the sum of its newest delivery to each
@@ -86,7 +87,8 @@ func recordingWorks(batch []*recording, count counters) (works []*work, settled 
 		}
 		excerpt := a.ResponseBody[:min(len(a.ResponseBody), excerptBytes)]
 		settle.add(string(r.Status), int64(r.Lane), int64(a.Number), intArg(micros(r.NextAttemptAt)), intArg(int64(a.ResponseStatus)),
-			textArg(string(excerpt)), textArg(r.LastError), delivered, r.DeliveryID[:], a.ProjectID[:], r.Fence)
+			textArg(string(excerpt)), textArg(r.LastError), delivered,
+			textArg(relay.Cause(a.Outcome, a.ResponseStatus, a.ResponseBody)), r.DeliveryID[:], a.ProjectID[:], r.Fence)
 		attempts.add(attemptArgs(a)...)
 		count.attempt(a, r.Status)
 		if r.Status.Final() {

@@ -54,6 +54,7 @@ CREATE INDEX IF NOT EXISTS events_source ON events (project_id, source_id, id);
 CREATE INDEX IF NOT EXISTS events_type ON events (project_id, event_type, id);
 CREATE INDEX IF NOT EXISTS events_status ON events (project_id, status, id);
 CREATE INDEX IF NOT EXISTS events_invalid ON events (project_id, id) WHERE NOT signature_valid;
+CREATE INDEX IF NOT EXISTS events_test ON events (project_id, id) WHERE is_test;
 CREATE INDEX IF NOT EXISTS events_rejected ON events (source_id, id) WHERE status = 'rejected';
 CREATE INDEX IF NOT EXISTS events_key ON events (project_id, idempotency_key, id) WHERE idempotency_key IS NOT NULL;
 CREATE TABLE IF NOT EXISTS payloads (
@@ -70,7 +71,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 	attempts INT8 NOT NULL, due_at INT8, fence INT8 NOT NULL, lease_until INT8, lease_owner INT8,
 	interrupted INT8 NOT NULL, last_response_status INT8, last_response_excerpt TEXT, last_error TEXT,
 	delivered_at INT8, event_trigger TEXT NOT NULL, replay_id BYTES, replay_of BYTES, replayed_by BYTES,
-	discard_reason TEXT, created_at INT8 NOT NULL, PRIMARY KEY (project_id, id)) NOROWID;
+	discard_reason TEXT, cause TEXT, created_at INT8 NOT NULL, PRIMARY KEY (project_id, id)) NOROWID;
 CREATE INDEX IF NOT EXISTS deliveries_status ON deliveries (project_id, status, id);
 CREATE INDEX IF NOT EXISTS deliveries_type ON deliveries (project_id, event_type, id);
 CREATE INDEX IF NOT EXISTS deliveries_endpoint ON deliveries (project_id, endpoint_id, id);
@@ -78,10 +79,13 @@ CREATE INDEX IF NOT EXISTS deliveries_source ON deliveries (project_id, source_i
 CREATE INDEX IF NOT EXISTS deliveries_event ON deliveries (event_id, project_id, id);
 CREATE UNIQUE INDEX IF NOT EXISTS deliveries_replay ON deliveries (replay_id, event_id, endpoint_id) WHERE replay_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_replay_list ON deliveries (replay_id, project_id, id) WHERE replay_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS deliveries_replay_status ON deliveries (replay_id, status, endpoint_id, cause) WHERE replay_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS deliveries_delivered ON deliveries (endpoint_id, source_id, event_type, event_id) WHERE status = 'delivered';
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (endpoint_id, lane, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_lease ON deliveries (lease_until, endpoint_id, project_id) WHERE lease_until IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_dead ON deliveries (project_id, id) WHERE status = 'dlq' AND replayed_by IS NULL;
 CREATE INDEX IF NOT EXISTS deliveries_dead_endpoint ON deliveries (project_id, endpoint_id, id) WHERE status = 'dlq' AND replayed_by IS NULL;
+CREATE INDEX IF NOT EXISTS deliveries_dead_cause ON deliveries (project_id, endpoint_id, cause, created_at) WHERE status = 'dlq' AND replayed_by IS NULL;
 CREATE TABLE IF NOT EXISTS attempts (
 	delivery_id BYTES NOT NULL, id BYTES NOT NULL, project_id BYTES NOT NULL, event_id BYTES NOT NULL,
 	endpoint_id BYTES NOT NULL, number INT8 NOT NULL, outcome TEXT NOT NULL, started_at INT8 NOT NULL,
@@ -94,11 +98,22 @@ POSTGRES ALTER TABLE events SET (fillfactor = 80, autovacuum_vacuum_scale_factor
 
 CREATE TABLE IF NOT EXISTS replays (
 	id BYTES PRIMARY KEY, project_id BYTES NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
-	selection BYTES NOT NULL, upper_id BYTES NOT NULL, cursor_id BYTES, endpoint_ids TEXT NOT NULL,
-	rate_limit INT8 NOT NULL, max_events INT8 NOT NULL, ignore_filter BOOLEAN NOT NULL, skip_delivered BOOLEAN NOT NULL,
-	total INT8 NOT NULL, processed INT8 NOT NULL, note TEXT NOT NULL,
-	created_by TEXT NOT NULL, created_at INT8 NOT NULL, started_at INT8, completed_at INT8, updated_at INT8 NOT NULL);
+	selection TEXT NOT NULL, targets TEXT NOT NULL, plan TEXT NOT NULL, all_matching BOOLEAN NOT NULL,
+	ignore_filter BOOLEAN NOT NULL, skip_delivered BOOLEAN NOT NULL, backfill BOOLEAN NOT NULL,
+	rate_limit INT8 NOT NULL, max_events INT8 NOT NULL, canary INT8 NOT NULL, canary_passed BOOLEAN NOT NULL,
+	brake INT8 NOT NULL, brake_from BYTES NOT NULL, note TEXT NOT NULL,
+	lower_id BYTES NOT NULL, upper_id BYTES NOT NULL, walk_end BYTES NOT NULL,
+	cursor_event BYTES NOT NULL, cursor_endpoint BYTES NOT NULL, page INT8 NOT NULL, total INT8 NOT NULL,
+	made INT8 NOT NULL, skipped_delivered INT8 NOT NULL, skipped_gone INT8 NOT NULL, drained BOOLEAN NOT NULL,
+	settling BOOLEAN NOT NULL, created_by TEXT NOT NULL, created_at INT8 NOT NULL, started_at INT8,
+	finished_at INT8, updated_at INT8 NOT NULL);
 CREATE INDEX IF NOT EXISTS replays_list ON replays (project_id, id);
+CREATE INDEX IF NOT EXISTS replays_status ON replays (project_id, status, id);
+CREATE INDEX IF NOT EXISTS replays_open ON replays (id) WHERE finished_at IS NULL OR settling;
+CREATE INDEX IF NOT EXISTS replays_finished ON replays (finished_at) WHERE finished_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS replay_items (
+	replay_id BYTES NOT NULL, event_id BYTES NOT NULL, endpoint_id BYTES NOT NULL,
+	PRIMARY KEY (replay_id, event_id, endpoint_id)) NOROWID;
 
 CREATE TABLE IF NOT EXISTS audit_log (
 	id BYTES PRIMARY KEY, project_id BYTES, at INT8 NOT NULL, actor_kind TEXT NOT NULL, actor_id BYTES,

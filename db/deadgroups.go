@@ -1,0 +1,93 @@
+package db
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// DeadLetterGroups groups a project's dead letters by endpoint and cause,
+// those with the most first. What was replayed since does not count.
+func (s *Store) DeadLetterGroups(ctx context.Context, project relay.ID) ([]relay.DeadGroup, error) {
+	var rows []struct {
+		EndpointID     relay.ID
+		Cause          string
+		Count          int
+		Oldest, Newest int64
+	}
+	err := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_dead_cause")).
+		ColumnExpr("endpoint_id, coalesce(cause, '') AS cause, count(*) AS count, min(created_at) AS oldest, max(created_at) AS newest").
+		Where("project_id = ? AND status = 'dlq' AND replayed_by IS NULL", project).GroupExpr("endpoint_id, cause").
+		OrderExpr("count DESC, endpoint_id, cause").Limit(maxDeadGroups).Scan(ctx, &rows)
+	if err != nil {
+		return nil, translate(err)
+	}
+	out := make([]relay.DeadGroup, 0, len(rows))
+	for _, r := range rows {
+		g := relay.DeadGroup{EndpointID: r.EndpointID, Cause: r.Cause, Count: r.Count, Oldest: fromMicros(r.Oldest), Newest: fromMicros(r.Newest)}
+		var one deliveryRow
+		q := s.deadOf(s.r.NewSelect().Model(&one).ModelTableExpr(s.using("deliveries", "deliveries_dead_cause")), project, r.EndpointID, r.Cause)
+		switch err := translate(q.OrderExpr("created_at DESC").Limit(1).Scan(ctx)); relay.KindOf(err) {
+		case "":
+			g.Example, g.NewestID = one.LastError, one.ID
+		case relay.KindNotFound:
+			continue // gone just now
+		default:
+			return nil, err
+		}
+		out = append(out, g)
+	}
+	return out, nil
+}
+
+// deadOf narrows a query to an endpoint's dead letters of one cause.
+func (s *Store) deadOf(q *bun.SelectQuery, project, endpoint relay.ID, cause string) *bun.SelectQuery {
+	q = q.Where("project_id = ? AND endpoint_id = ? AND status = 'dlq' AND replayed_by IS NULL", project, endpoint)
+	if cause == "" {
+		return q.Where("cause IS NULL")
+	}
+	return q.Where("cause = ?", clean(cause))
+}
+
+// DiscardDeadLetters clears an endpoint's dead letters of one cause away and
+// returns how many there were.
+func (s *Store) DiscardDeadLetters(ctx context.Context, project, endpoint relay.ID, cause, reason string, by relay.Actor) (int, error) {
+	if e, ok := s.Config().Endpoint(endpoint); !s.Config().Deleted(endpoint) && (!ok || e.ProjectID != project) {
+		return 0, relay.ErrNotFound
+	}
+	total := 0
+	for {
+		var rows []struct{ ID, EventID relay.ID }
+		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+			rows = nil
+			q := s.deadOf(tx.NewSelect().TableExpr(s.using("deliveries", "deliveries_dead_cause")).Column("id", "event_id"), project, endpoint, cause).Limit(settleRows)
+			if s.pg {
+				q = q.For("UPDATE")
+			}
+			if err := q.Scan(ctx, &rows); err != nil || len(rows) == 0 {
+				return err
+			}
+			for _, r := range rows {
+				if err := discard(ctx, tx, project, r.ID, reason); err != nil {
+					return err
+				}
+			}
+			for _, r := range rows {
+				if err := s.sumEvent(ctx, tx, project, r.EventID); err != nil {
+					return err
+				}
+			}
+			entry := endpointEntry(project, endpoint, "dead_letters.discarded", by)
+			entry.Data = map[string]any{"cause": cause, "reason": reason, "count": len(rows)}
+			return s.audit(ctx, tx, entry)
+		})
+		if err != nil {
+			return total, err
+		}
+		if total += len(rows); len(rows) < settleRows {
+			return total, nil
+		}
+	}
+}

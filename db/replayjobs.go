@@ -1,0 +1,173 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+type replayRow struct {
+	bun.BaseModel    `bun:"table:replays,alias:replays"`
+	ID               relay.ID `bun:",pk"`
+	ProjectID        relay.ID
+	Status           string
+	Reason           string
+	Selection        string
+	Targets          string
+	Plan             string
+	AllMatching      bool
+	IgnoreFilter     bool
+	SkipDelivered    bool
+	Backfill         bool
+	RateLimit        int
+	MaxEvents        int
+	Canary           int
+	CanaryPassed     bool
+	Brake            int
+	BrakeFrom        []byte // only deliveries with greater ids make the job brake
+	Note             string
+	LowerID          []byte // no event of the selection is older
+	UpperID          []byte // exclusive
+	WalkEnd          []byte // exclusive; before it events are walked through, after it replay_items name them
+	CursorEvent      []byte // the pair that was handled last
+	CursorEndpoint   []byte
+	Page             int64
+	Total            int
+	Made             int
+	SkippedDelivered int
+	SkippedGone      int
+	Drained          bool // every pair was handled
+	Settling         bool // deliveries still have to be parked, woken or discarded
+	CreatedBy        string
+	CreatedAt        int64
+	StartedAt        int64 `bun:",nullzero"`
+	FinishedAt       int64 `bun:",nullzero"`
+	UpdatedAt        int64
+}
+
+func (r *replayRow) open() (relay.ReplayJob, error) {
+	j := relay.ReplayJob{ID: r.ID, ProjectID: r.ProjectID, Status: relay.ReplayStatus(r.Status), Reason: r.Reason,
+		AllMatching: r.AllMatching, IgnoreFilter: r.IgnoreFilter, SkipDelivered: r.SkipDelivered, Backfill: r.Backfill,
+		RateLimit: r.RateLimit, MaxEvents: r.MaxEvents, Canary: r.Canary, Brake: r.Brake, Note: r.Note, CreatedBy: r.CreatedBy,
+		CreatedAt: fromMicros(r.CreatedAt), StartedAt: fromMicros(r.StartedAt), FinishedAt: fromMicros(r.FinishedAt), UpdatedAt: fromMicros(r.UpdatedAt)}
+	var err error
+	if j.Selection, err = fromJSON[relay.Selection](r.Selection); err != nil {
+		return j, err
+	}
+	if j.Plan, err = fromJSON[relay.ReplayPlan](r.Plan); err != nil {
+		return j, err
+	}
+	targets, err := r.targets()
+	for i := range targets {
+		j.EndpointIDs = append(j.EndpointIDs, targets[i].EndpointID)
+	}
+	return j, err
+}
+
+func (r *replayRow) targets() ([]relay.ReplayTarget, error) {
+	return fromJSON[[]relay.ReplayTarget](r.Targets)
+}
+
+// Replay finds a replay job of a project, with its progress.
+func (s *Store) Replay(ctx context.Context, project, id relay.ID) (relay.ReplayJob, error) {
+	var row replayRow
+	if err := s.r.NewSelect().Model(&row).Where("project_id = ? AND id = ?", project, id).Scan(ctx); err != nil {
+		return relay.ReplayJob{}, translate(err)
+	}
+	return s.openReplay(ctx, &row)
+}
+
+// ReplayFilter narrows a list of replay jobs. Zero values do not.
+type ReplayFilter struct {
+	Status relay.ReplayStatus
+}
+
+// Replays lists a project's replay jobs with their progress, newest first.
+func (s *Store) Replays(ctx context.Context, project relay.ID, f ReplayFilter, p Page) (Slice[relay.ReplayJob], error) {
+	var rows []replayRow
+	scope := "replays/" + project.Hex() + jsonText(f)
+	q := s.r.NewSelect().Model(&rows).Where("project_id = ?", project)
+	if f.Status != "" {
+		q = q.Where("status = ?", clean(string(f.Status)))
+	}
+	q, err := s.after(q, p, scope)
+	if err != nil {
+		return Slice[relay.ReplayJob]{}, err
+	}
+	if err := q.Scan(ctx); err != nil {
+		return Slice[relay.ReplayJob]{}, translate(err)
+	}
+	jobs := make([]relay.ReplayJob, len(rows))
+	for i := range rows {
+		if jobs[i], err = s.openReplay(ctx, &rows[i]); err != nil {
+			return Slice[relay.ReplayJob]{}, err
+		}
+	}
+	return slice(s, jobs, p, scope, func(j relay.ReplayJob) relay.ID { return j.ID }), nil
+}
+
+func (s *Store) openReplay(ctx context.Context, row *replayRow) (relay.ReplayJob, error) {
+	j, err := row.open()
+	if err == nil {
+		j.Progress, err = s.replayProgress(ctx, row)
+	}
+	return j, err
+}
+
+// rateWindow is what "just now" means for the rate of a job.
+const rateWindow = 5 * time.Second
+
+func (s *Store) replayProgress(ctx context.Context, row *replayRow) (relay.ReplayProgress, error) {
+	p := relay.ReplayProgress{Total: row.Total, Made: row.Made, Delivered: row.SkippedDelivered, Gone: row.SkippedGone,
+		Skipped: row.SkippedDelivered + row.SkippedGone}
+	p.Processed = p.Skipped
+	if row.StartedAt == 0 {
+		return p, nil
+	}
+	var counts []struct {
+		Status string
+		N      int
+	}
+	err := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).ColumnExpr("status, count(*) AS n").
+		Where("replay_id = ?", row.ID).GroupExpr("status").Scan(ctx, &counts)
+	if err != nil {
+		return p, translate(err)
+	}
+	for _, c := range counts {
+		switch relay.DeliveryStatus(c.Status) {
+		case relay.DeliveryPending:
+			p.Waiting = c.N
+		case relay.DeliveryRetrying:
+			p.Retrying = c.N
+		case relay.DeliveryDelivered:
+			p.Succeeded = c.N
+		case relay.DeliveryDLQ:
+			p.Failed = c.N
+		case relay.DeliveryDiscarded:
+			p.Discarded = c.N
+		}
+	}
+	p.Processed += p.Succeeded + p.Failed + p.Discarded
+	if relay.ReplayStatus(row.Status) != relay.ReplayRunning {
+		return p, nil
+	}
+	now := s.Now()
+	some := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_list")).ColumnExpr("1").
+		Where("replay_id = ? AND project_id = ? AND id >= ?", row.ID, row.ProjectID, idBound(now.Add(-rateWindow)))
+	n, err := s.countOf(ctx, some)
+	if err != nil {
+		return p, err
+	}
+	p.Rate = float64(n) / rateWindow.Seconds()
+	if left := max(p.Total-p.Made-p.Skipped, 0); left > 0 {
+		pace := float64(row.RateLimit)
+		if p.Rate > 0 && now.Sub(fromMicros(row.StartedAt)) > rateWindow {
+			pace = p.Rate
+		}
+		p.Left = time.Duration(float64(left) / pace * float64(time.Second))
+	}
+	return p, nil
+}

@@ -1,0 +1,225 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// StartReplay sets a planned job going.
+func (s *Store) StartReplay(ctx context.Context, project, id relay.ID, by relay.Actor) (relay.ReplayJob, error) {
+	return s.changeReplay(ctx, project, id, "started", by, func(row *replayRow, _ map[string]any) error {
+		row.StartedAt = micros(s.Now())
+		return row.become(relay.ReplayRunning, "", relay.ReplayPlanned)
+	})
+}
+
+// PauseReplay stops a running job until it is resumed: what is being sent
+// ends, what waits goes on waiting.
+func (s *Store) PauseReplay(ctx context.Context, project, id relay.ID, reason string, by relay.Actor) (relay.ReplayJob, error) {
+	return s.changeReplay(ctx, project, id, "paused", by, func(row *replayRow, data map[string]any) error {
+		data["reason"] = reason
+		row.Settling = true
+		return row.become(relay.ReplayPaused, clean(reason))
+	})
+}
+
+// ResumeReplay lets a paused job go on. Its brake looks only at what is sent
+// from now on, and its canary has done its work.
+func (s *Store) ResumeReplay(ctx context.Context, project, id relay.ID, by relay.Actor) (relay.ReplayJob, error) {
+	return s.changeReplay(ctx, project, id, "resumed", by, func(row *replayRow, _ map[string]any) error {
+		row.CanaryPassed = row.CanaryPassed || row.Made >= row.Canary
+		row.BrakeFrom = idBound(s.Now())
+		row.Settling = true
+		return row.become(relay.ReplayRunning, "", relay.ReplayPaused)
+	})
+}
+
+// CancelReplay ends a job for good. Deliveries of it that wait are discarded;
+// what is being sent ends.
+func (s *Store) CancelReplay(ctx context.Context, project, id relay.ID, by relay.Actor) (relay.ReplayJob, error) {
+	return s.changeReplay(ctx, project, id, "cancelled", by, func(row *replayRow, _ map[string]any) error {
+		row.Settling = row.StartedAt != 0
+		row.FinishedAt = micros(s.Now())
+		return row.become(relay.ReplayCancelled, "")
+	})
+}
+
+// SetReplayRate changes how many deliveries a second a job makes.
+func (s *Store) SetReplayRate(ctx context.Context, project, id relay.ID, rate int, by relay.Actor) (relay.ReplayJob, error) {
+	if err := relay.ValidateReplayRate(rate); err != nil {
+		return relay.ReplayJob{}, err
+	}
+	return s.changeReplay(ctx, project, id, "rate_changed", by, func(row *replayRow, data map[string]any) error {
+		if relay.ReplayStatus(row.Status).Final() {
+			return row.conflict()
+		}
+		data["rate_limit"], data["was"] = rate, row.RateLimit
+		row.RateLimit = rate
+		return nil
+	})
+}
+
+// become moves a job on, from one of the states given if there are any.
+func (r *replayRow) become(next relay.ReplayStatus, reason string, from ...relay.ReplayStatus) error {
+	now := relay.ReplayStatus(r.Status)
+	ok := now.CanBecome(next)
+	for _, f := range from {
+		ok = ok && now == f
+	}
+	if !ok {
+		return r.conflict()
+	}
+	r.Status, r.Reason = string(next), reason
+	return nil
+}
+
+func (r *replayRow) conflict() error {
+	return &relay.Error{Kind: relay.KindConflict, Detail: fmt.Sprintf("The replay job is %s; that is not possible now.", r.Status)}
+}
+
+// controlColumns are what people change of a job; the rest is the runner's.
+var controlColumns = []string{"status", "reason", "rate_limit", "canary_passed", "brake_from", "settling", "started_at", "finished_at", "updated_at"}
+
+func (s *Store) changeReplay(ctx context.Context, project, id relay.ID, action string, by relay.Actor, change func(*replayRow, map[string]any) error) (relay.ReplayJob, error) {
+	entry := replayEntry(project, id, action, by)
+	err := s.writeAudited(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		row, err := s.lockReplay(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if row.ProjectID != project {
+			return relay.ErrNotFound
+		}
+		if err := change(&row, entry.Data); err != nil {
+			return err
+		}
+		row.UpdatedAt = micros(s.Now())
+		return saveReplay(ctx, tx, &row)
+	})
+	if err != nil {
+		return relay.ReplayJob{}, err
+	}
+	// What is left over is the runner's: it settles jobs too.
+	if err := s.SettleReplay(ctx, id); err != nil && relay.KindOf(err) != relay.KindUnavailable {
+		return relay.ReplayJob{}, err
+	}
+	return s.Replay(ctx, project, id)
+}
+
+func saveReplay(ctx context.Context, tx bun.Tx, row *replayRow) error {
+	_, err := tx.NewUpdate().Model(row).Column(controlColumns...).WherePK().Exec(ctx)
+	return err
+}
+
+func replayEntry(project, id relay.ID, action string, by relay.Actor) relay.AuditEntry {
+	return relay.AuditEntry{ProjectID: project, Actor: by, Action: "replay_job." + action,
+		Target: relay.PrefixReplay.Format(id), Data: map[string]any{}}
+}
+
+func (s *Store) lockReplay(ctx context.Context, tx bun.Tx, id relay.ID) (replayRow, error) {
+	var row replayRow
+	q := tx.NewSelect().Model(&row).Where("id = ?", id)
+	if s.pg {
+		q = q.For("UPDATE")
+	}
+	err := q.Scan(ctx)
+	return row, err
+}
+
+// settleRows is how many deliveries one transaction settles.
+const settleRows = 200
+
+// SettleReplay makes the deliveries of a job follow its last change, a little
+// in each transaction: those of a paused job are parked, those of a resumed
+// one are due again, those of a cancelled one are discarded. What is being
+// sent is left alone until it has ended; the runner then calls again.
+func (s *Store) SettleReplay(ctx context.Context, id relay.ID) error {
+	for {
+		more := false
+		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+			more = false
+			row, err := s.lockReplay(ctx, tx, id)
+			if err != nil || !row.Settling {
+				return err
+			}
+			n, err := s.settleSome(ctx, tx, &row)
+			if more = n == settleRows; err != nil || more {
+				return err
+			}
+			sent, err := tx.NewSelect().Table("deliveries").
+				Where("replay_id = ? AND status IN ('pending', 'retrying') AND lease_until IS NOT NULL", id).Exists(ctx)
+			if err != nil || sent && relay.ReplayStatus(row.Status) != relay.ReplayRunning {
+				return err
+			}
+			row.Settling = false
+			return saveReplay(ctx, tx, &row)
+		})
+		if err != nil && errors.Is(err, relay.ErrNotFound) {
+			return nil
+		}
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+func (s *Store) settleSome(ctx context.Context, tx bun.Tx, row *replayRow) (int, error) {
+	want, set := "due_at IS NOT NULL", "due_at = NULL"
+	switch relay.ReplayStatus(row.Status) {
+	case relay.ReplayRunning:
+		want, set = "due_at IS NULL AND lease_until IS NULL", "due_at = ?"
+	case relay.ReplayPaused:
+	case relay.ReplayCancelled:
+		want = "lease_until IS NULL"
+	default:
+		return 0, nil
+	}
+	var rows []struct{ ID, EventID relay.ID }
+	q := tx.NewSelect().Table("deliveries").Column("id", "event_id").
+		Where("replay_id = ? AND status IN ('pending', 'retrying')", row.ID).Where(want).Limit(settleRows)
+	if s.pg {
+		q = q.For("UPDATE")
+	}
+	if err := q.Scan(ctx, &rows); err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	if relay.ReplayStatus(row.Status) == relay.ReplayCancelled {
+		for _, r := range rows {
+			if err := s.undoReplay(ctx, tx, row.ProjectID, r.ID, r.EventID); err != nil {
+				return 0, err
+			}
+		}
+		return len(rows), nil
+	}
+	ids := make([]relay.ID, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].ID
+	}
+	update := tx.NewUpdate().Table("deliveries").Where("project_id = ? AND id IN (?)", row.ProjectID, bun.List(ids))
+	if set == "due_at = ?" {
+		update = update.Set(set, micros(s.Now()))
+	} else {
+		update = update.Set(set)
+	}
+	_, err := update.Exec(ctx)
+	return len(rows), err
+}
+
+// undoReplay discards a delivery of a cancelled job; what it stood in for
+// counts again.
+func (s *Store) undoReplay(ctx context.Context, tx bun.Tx, project, id, event relay.ID) error {
+	if err := discard(ctx, tx, project, id, "The replay job was cancelled."); err != nil {
+		return err
+	}
+	_, err := tx.NewUpdate().Table("deliveries").Set("replayed_by = NULL").
+		Where("event_id = ? AND project_id = ? AND replayed_by = ?", event, project, id).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	return s.sumEvent(ctx, tx, project, event)
+}

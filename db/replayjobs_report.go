@@ -1,0 +1,88 @@
+package db
+
+import (
+	"context"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// maxGroups bounds how many groups of failures are told apart.
+const (
+	maxGroups     = 200
+	exportRows    = 500
+	maxDeadGroups = 500
+)
+
+// ReplayFailures groups the failed deliveries of a job by endpoint and cause,
+// those with the most first.
+func (s *Store) ReplayFailures(ctx context.Context, project, id relay.ID) ([]relay.FailureGroup, error) {
+	if err := s.replayExists(ctx, project, id); err != nil {
+		return nil, err
+	}
+	out := []relay.FailureGroup{}
+	err := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).
+		ColumnExpr("endpoint_id, coalesce(cause, '') AS cause, count(*) AS count").
+		Where("replay_id = ? AND status = 'dlq'", id).GroupExpr("endpoint_id, cause").
+		OrderExpr("count DESC, endpoint_id, cause").Limit(maxGroups).Scan(ctx, &out)
+	if err != nil {
+		return nil, translate(err)
+	}
+	for i := range out {
+		g := &out[i]
+		var one deliveryRow
+		q := s.r.NewSelect().Model(&one).ModelTableExpr(s.using("deliveries", "deliveries_replay_status")).
+			Where("replay_id = ? AND status = 'dlq' AND endpoint_id = ?", id, g.EndpointID)
+		if g.Cause == "" {
+			q = q.Where("cause IS NULL")
+		} else {
+			q = q.Where("cause = ?", g.Cause)
+		}
+		if err := q.OrderExpr("id").Limit(1).Scan(ctx); err != nil {
+			if relay.KindOf(translate(err)) == relay.KindNotFound {
+				continue // retried or discarded just now
+			}
+			return nil, translate(err)
+		}
+		g.Example, g.FirstID = one.LastError, one.ID
+	}
+	return out, nil
+}
+
+func (s *Store) replayExists(ctx context.Context, project, id relay.ID) error {
+	there, err := s.r.NewSelect().Table("replays").Where("project_id = ? AND id = ?", project, id).Exists(ctx)
+	if err == nil && !there {
+		return relay.ErrNotFound
+	}
+	return translate(err)
+}
+
+// EachReplayDelivery hands out the deliveries that a job made in the order in
+// which they were made, a page at a time; an empty status is all of them.
+func (s *Store) EachReplayDelivery(ctx context.Context, project, id relay.ID, status relay.DeliveryStatus, fn func([]relay.Delivery) error) error {
+	if err := s.replayExists(ctx, project, id); err != nil {
+		return err
+	}
+	for from := zeroID(); ; {
+		var rows []deliveryRow
+		err := s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("deliveries", "deliveries_replay_list")).
+			Where("replay_id = ? AND project_id = ? AND id >= ?", id, project, from).OrderExpr("id").Limit(exportRows).Scan(ctx)
+		if err != nil {
+			return translate(err)
+		}
+		page := make([]relay.Delivery, 0, len(rows))
+		for i := range rows {
+			if status == "" || rows[i].Status == string(status) {
+				page = append(page, rows[i].open())
+			}
+		}
+		if len(page) > 0 {
+			if err := fn(page); err != nil {
+				return err
+			}
+		}
+		if len(rows) < exportRows {
+			return nil
+		}
+		from = nextID(rows[len(rows)-1].ID)
+	}
+}

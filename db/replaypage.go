@@ -1,0 +1,261 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// pairRows is how many pairs of an event and an endpoint one transaction of a
+// replay job handles at most.
+const pairRows = 200
+
+// ReplayStep is what one page of a replay job did.
+type ReplayStep struct {
+	Made      int
+	Skipped   int
+	Drained   bool       // nothing is left to make
+	Stopped   bool       // the job is not running, or somebody else moved it
+	Endpoints []relay.ID // that have new deliveries
+}
+
+// pair is one delivery of a replay job to be.
+type pair struct {
+	event    relay.ID
+	endpoint relay.ID
+	source   relay.ID
+	typ      string
+	gone     bool // there is nothing to send, or nobody to send it to
+}
+
+var (
+	lastEndpoint = bytes.Repeat([]byte{0xff}, len(relay.ID{}))
+	errMoved     = errors.New("db: the replay job was moved")
+)
+
+var (
+	pairKey = cols(kBytes, "event_id project_id endpoint_id")
+	// lockReplayed is lockReplays for many events.
+	lockReplayed = &bulk{pg: "SELECT pg_advisory_xact_lock(hashtextextended(h, 1)) FROM (SELECT encode(event_id, 'hex') AS h FROM " +
+		unnest(pairKey) + " GROUP BY event_id ORDER BY event_id) AS x", columns: pairKey, key: -1}
+	// pairFacts tells of each pair its newest delivery, and whether there is
+	// a delivered one.
+	pairFacts = &bulk{
+		sqlite: fmt.Sprintf(pairFactsSQL, "?1", "?3", "?1", "?2", "?3", "?1", "?2", "?3", "integer") + " FROM (SELECT 1)",
+		pg: fmt.Sprintf(pairFactsSQL, "v.event_id", "v.endpoint_id", "v.event_id", "v.project_id", "v.endpoint_id",
+			"v.event_id", "v.project_id", "v.endpoint_id", "int8") + " FROM " + unnest(pairKey),
+		columns: pairKey, key: -1, returns: 4,
+	}
+	moveColumns = columnsOf(cols(kBytes, "cursor_event cursor_endpoint"), cols(kInt, "made skipped_delivered skipped_gone"),
+		cols(kBool, "drained"), cols(kInt, "updated_at"), cols(kBytes, "id"), cols(kInt, "was"))
+	// moveReplay moves a job's cursor if nobody else has.
+	moveReplay = &bulk{
+		sqlite: `UPDATE replays SET cursor_event = ?, cursor_endpoint = ?, made = ?, skipped_delivered = ?, skipped_gone = ?, drained = ?,
+			updated_at = ?, page = page + 1 WHERE id = ? AND page = ? AND status = 'running'`,
+		pg: `UPDATE replays t SET cursor_event = v.cursor_event, cursor_endpoint = v.cursor_endpoint, made = v.made,
+			skipped_delivered = v.skipped_delivered, skipped_gone = v.skipped_gone, drained = v.drained, updated_at = v.updated_at,
+			page = v.was + 1 FROM ` + unnest(moveColumns) + ` WHERE t.id = v.id AND t.page = v.was AND t.status = 'running' RETURNING t.id`,
+		columns: moveColumns, key: 7,
+	}
+	markReplayed = &bulk{
+		sqlite: "UPDATE deliveries SET replayed_by = ? WHERE event_id = ? AND project_id = ? AND endpoint_id = ? AND replayed_by IS NULL",
+		pg: "UPDATE deliveries d SET replayed_by = v.replayed_by FROM " + unnest(columnsOf(cols(kBytes, "replayed_by"), pairKey)) +
+			" WHERE d.event_id = v.event_id AND d.project_id = v.project_id AND d.endpoint_id = v.endpoint_id AND d.replayed_by IS NULL",
+		columns: columnsOf(cols(kBytes, "replayed_by"), pairKey), key: -1,
+	}
+)
+
+const pairFactsSQL = `SELECT %s, %s, (SELECT d.id FROM deliveries d WHERE d.event_id = %s AND d.project_id = %s AND d.endpoint_id = %s
+		ORDER BY d.id DESC LIMIT 1),
+	CAST(CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = %s AND d.project_id = %s AND d.endpoint_id = %s
+		AND d.status = 'delivered') THEN 1 ELSE 0 END AS %s)`
+
+// NextReplayPage makes the next deliveries of a running job, n at most, and
+// moves its cursor in the same transaction: whatever stops it at whatever
+// moment, each pair of the plan becomes one delivery or is skipped.
+func (s *Store) NextReplayPage(ctx context.Context, id relay.ID, n int) (ReplayStep, error) {
+	if err := s.refreshConfig(ctx); err != nil {
+		return ReplayStep{}, err
+	}
+	var row replayRow
+	if err := s.r.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return ReplayStep{}, translate(err)
+	}
+	if relay.ReplayStatus(row.Status) != relay.ReplayRunning || row.Drained {
+		return ReplayStep{Stopped: !row.Drained, Drained: row.Drained}, nil
+	}
+	if row.Canary > 0 && !row.CanaryPassed {
+		n = min(n, row.Canary-row.Made)
+	}
+	if n <= 0 {
+		return ReplayStep{}, nil
+	}
+	at, err := s.readPairs(ctx, &row)
+	if err != nil {
+		return ReplayStep{}, err
+	}
+	var step ReplayStep
+	for range 3 {
+		err = s.hot.phases(ctx, func(run func(...*work) error) error {
+			step, err = s.makePairs(&row, at, min(n, pairRows), run)
+			return err
+		})
+		if !isDeadlock(err) {
+			break
+		}
+	}
+	if errors.Is(err, errMoved) {
+		return ReplayStep{Stopped: true}, nil
+	}
+	return step, translate(err)
+}
+
+// pageRead is what of a job comes next.
+type pageRead struct {
+	pairs []pair
+	// end is where the cursor is when all pairs are handled.
+	endEvent, endEndpoint []byte
+	last                  bool // nothing comes after
+}
+
+// readPairs reads what comes after the job's cursor. Nothing that it reads
+// changes while the job runs.
+func (s *Store) readPairs(ctx context.Context, row *replayRow) (pageRead, error) {
+	if bytes.Compare(row.CursorEvent, row.WalkEnd) < 0 {
+		at, err := s.walkPairs(ctx, row)
+		if err != nil || !at.last || row.Backfill {
+			return at, err
+		}
+		if len(at.pairs) > 0 {
+			at.last = false
+			return at, nil
+		}
+	}
+	return s.itemPairs(ctx, row)
+}
+
+// settleTime is after how long every event of a time is in the database: a
+// request gets its id when it comes in and is committed or refused within
+// seconds, and the clocks of processes differ a little.
+const settleTime = 30 * time.Second
+
+func (s *Store) settledID() []byte { return idBound(s.Now().Add(-settleTime)) }
+
+const (
+	walkRows  = 500
+	walkPages = 20 // read in vain before the cursor moves
+)
+
+// walkPairs goes through events in the order of their ids.
+func (s *Store) walkPairs(ctx context.Context, row *replayRow) (pageRead, error) {
+	selection, err := fromJSON[relay.Selection](row.Selection)
+	if err != nil {
+		return pageRead{}, err
+	}
+	targets, err := row.targets()
+	if err != nil {
+		return pageRead{}, err
+	}
+	slices.SortFunc(targets, func(a, b relay.ReplayTarget) int { return bytes.Compare(a.EndpointID[:], b.EndpointID[:]) })
+	bound := row.WalkEnd
+	if settled := s.settledID(); row.Backfill && bytes.Compare(settled, bound) < 0 {
+		bound = settled
+	}
+	config := s.Config()
+	at := pageRead{endEvent: row.CursorEvent, endEndpoint: row.CursorEndpoint}
+	for range walkPages {
+		var rows []eventRow
+		q := walkable(s.r.NewSelect().Model(&rows), row.ProjectID, &selection, at.endEvent, bound).
+			Where("signature_valid AND status NOT IN ('rejected', 'duplicate') AND NOT is_test").OrderExpr("id").Limit(walkRows)
+		if err := q.Scan(ctx); err != nil {
+			return at, translate(err)
+		}
+		for i := range rows {
+			e := &rows[i]
+			if !selection.TakesEvent(e.SourceID, e.EventType) {
+				at.endEvent, at.endEndpoint = e.ID[:], lastEndpoint
+				continue
+			}
+			for k := range targets {
+				t := &targets[k]
+				if after(e.ID[:], t.EndpointID[:], at.endEvent, at.endEndpoint) && t.Takes(e.SourceID, e.EventType) {
+					at.pairs = append(at.pairs, pair{event: e.ID, endpoint: t.EndpointID, source: e.SourceID, typ: e.EventType, gone: config.gone(t.EndpointID)})
+				}
+			}
+			at.endEvent, at.endEndpoint = e.ID[:], lastEndpoint
+			if len(at.pairs) >= pairRows {
+				return at, nil
+			}
+		}
+		if len(rows) < walkRows {
+			at.last = bytes.Equal(bound, row.WalkEnd)
+			return at, nil
+		}
+		if len(at.pairs) > 0 {
+			return at, nil
+		}
+	}
+	return at, nil
+}
+
+// walkable are the events of a selection over facts that never change, from
+// one id on and before another.
+func walkable(q *bun.SelectQuery, project relay.ID, f *relay.Selection, from, before []byte) *bun.SelectQuery {
+	q = q.Where("project_id = ? AND id >= ? AND id < ?", project, from, before)
+	if !f.SourceID.IsZero() {
+		q = q.Where("source_id = ?", f.SourceID)
+	}
+	if !f.From.IsZero() {
+		q = q.Where("received_at >= ?", f.From.UnixMicro())
+	}
+	if !f.To.IsZero() {
+		q = q.Where("received_at < ?", f.To.UnixMicro())
+	}
+	return q
+}
+
+func after(event, endpoint, cursorEvent, cursorEndpoint []byte) bool {
+	if c := bytes.Compare(event, cursorEvent); c != 0 {
+		return c > 0
+	}
+	return bytes.Compare(endpoint, cursorEndpoint) > 0
+}
+
+// gone reports whether an endpoint gets no new deliveries.
+func (c *Snapshot) gone(endpoint relay.ID) bool {
+	e, ok := c.Endpoint(endpoint)
+	return !ok || e.Status == relay.EndpointDisabled
+}
+
+// itemPairs reads the pairs that planning wrote down one by one.
+func (s *Store) itemPairs(ctx context.Context, row *replayRow) (pageRead, error) {
+	var rows []struct {
+		EventID    relay.ID
+		EndpointID relay.ID
+		SourceID   relay.ID
+		EventType  string
+	}
+	err := s.r.NewSelect().TableExpr("replay_items AS i").ColumnExpr("i.event_id, i.endpoint_id, e.source_id, e.event_type").
+		Join("LEFT JOIN events AS e ON e.project_id = ? AND e.id = i.event_id", row.ProjectID).
+		Where("i.replay_id = ? AND (i.event_id, i.endpoint_id) > (?, ?)", row.ID, row.CursorEvent, row.CursorEndpoint).
+		OrderExpr("i.event_id, i.endpoint_id").Limit(pairRows).Scan(ctx, &rows)
+	if err != nil {
+		return pageRead{}, translate(err)
+	}
+	config := s.Config()
+	at := pageRead{endEvent: row.CursorEvent, endEndpoint: row.CursorEndpoint, last: len(rows) < pairRows}
+	for i := range rows {
+		r := &rows[i]
+		at.pairs = append(at.pairs, pair{event: r.EventID, endpoint: r.EndpointID, source: r.SourceID, typ: r.EventType,
+			gone: r.SourceID.IsZero() && r.EventType == "" || config.gone(r.EndpointID)})
+		at.endEvent, at.endEndpoint = r.EventID[:], r.EndpointID[:]
+	}
+	return at, nil
+}

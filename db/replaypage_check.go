@@ -1,0 +1,157 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// RunningReplay is a job that the runner has to look after.
+type RunningReplay struct {
+	ID        relay.ID
+	ProjectID relay.ID
+	Running   bool
+	Settling  bool
+	RateLimit int
+}
+
+// RunningReplays are the jobs of all projects that run or have to settle.
+func (s *Store) RunningReplays(ctx context.Context) ([]RunningReplay, error) {
+	var rows []replayRow
+	err := s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("replays", "replays_open")).Column("id", "project_id", "status", "settling", "rate_limit").
+		Where("(finished_at IS NULL OR settling) AND (status = 'running' OR settling)").OrderExpr("id").Scan(ctx)
+	if err != nil {
+		return nil, translate(err)
+	}
+	out := make([]RunningReplay, len(rows))
+	for i, r := range rows {
+		out[i] = RunningReplay{r.ID, r.ProjectID, relay.ReplayStatus(r.Status) == relay.ReplayRunning, r.Settling, r.RateLimit}
+	}
+	return out, nil
+}
+
+// ReplayWaiting is how many deliveries of a job were made and not attempted.
+// Those to a paused endpoint do not count: they may wait for long.
+func (s *Store) ReplayWaiting(ctx context.Context, id relay.ID) (int, error) {
+	var rows []struct {
+		EndpointID relay.ID
+		N          int
+	}
+	err := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).ColumnExpr("endpoint_id, count(*) AS n").
+		Where("replay_id = ? AND status = 'pending'", id).GroupExpr("endpoint_id").Scan(ctx, &rows)
+	n, config := 0, s.Config()
+	for _, r := range rows {
+		if e, ok := config.Endpoint(r.EndpointID); !ok || e.Status != relay.EndpointPaused {
+			n += r.N
+		}
+	}
+	return n, translate(err)
+}
+
+// brakeSample is how many deliveries the brake looks at.
+const brakeSample = 50
+
+var runner = relay.Actor{Kind: relay.ActorSystem, Name: "replay"}
+
+// CheckReplay ends a running job that is through, and pauses one whose canary
+// is out or whose deliveries fail too often. It reports what the job is now.
+func (s *Store) CheckReplay(ctx context.Context, id relay.ID) (relay.ReplayStatus, error) {
+	var row replayRow
+	if err := s.r.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return "", translate(err)
+	}
+	if relay.ReplayStatus(row.Status) != relay.ReplayRunning {
+		return relay.ReplayStatus(row.Status), nil
+	}
+	next, reason, err := s.judgeReplay(ctx, &row)
+	if err != nil || next == relay.ReplayRunning {
+		return next, translate(err)
+	}
+	action := map[relay.ReplayStatus]string{relay.ReplayPaused: "paused", relay.ReplayCompleted: "completed", relay.ReplayFailed: "failed"}[next]
+	entry := replayEntry(row.ProjectID, id, action, runner)
+	if reason != "" {
+		entry.Data["reason"] = reason
+	}
+	err = s.writeAudited(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
+		now, err := s.lockReplay(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if now.Page != row.Page || now.Status != row.Status {
+			return &relay.Error{Kind: relay.KindConflict, Detail: "The job went on."}
+		}
+		now.Status, now.Reason, now.UpdatedAt = string(next), reason, micros(s.Now())
+		if next.Final() {
+			now.FinishedAt = now.UpdatedAt
+		}
+		// Those of a canary are let go on: their outcome is what it is for.
+		now.Settling = strings.HasPrefix(reason, relay.ReasonBrake)
+		return saveReplay(ctx, tx, &now)
+	})
+	if relay.KindOf(err) == relay.KindConflict {
+		return relay.ReplayRunning, nil
+	}
+	return next, err
+}
+
+func (s *Store) judgeReplay(ctx context.Context, row *replayRow) (relay.ReplayStatus, string, error) {
+	if row.Brake > 0 {
+		failed, seen, err := s.firstFailures(ctx, row)
+		if err != nil {
+			return relay.ReplayRunning, "", err
+		}
+		if failed*100 > row.Brake*brakeSample {
+			return relay.ReplayPaused, fmt.Sprintf("%s: %d of the last %d deliveries failed.", relay.ReasonBrake, failed, seen), nil
+		}
+	}
+	open := func(status string) (bool, error) {
+		return s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).
+			Where("replay_id = ? AND status = ?", row.ID, status).Exists(ctx)
+	}
+	waits, err := open("pending")
+	if err != nil || waits {
+		return relay.ReplayRunning, "", err
+	}
+	if row.Canary > 0 && !row.CanaryPassed && row.Made >= row.Canary && !row.Drained {
+		return relay.ReplayPaused, fmt.Sprintf("%s: the first %d are sent; look at them, then resume or cancel.", relay.ReasonCanary, row.Made), nil
+	}
+	if !row.Drained {
+		return relay.ReplayRunning, "", nil
+	}
+	if waits, err = open("retrying"); err != nil || waits {
+		return relay.ReplayRunning, "", err
+	}
+	if seen := row.Made + row.SkippedDelivered + row.SkippedGone; seen != row.Total && !row.Backfill {
+		return relay.ReplayFailed, fmt.Sprintf("The plan had %d deliveries, but only %d were found when their turn came.", row.Total, seen), nil
+	}
+	return relay.ReplayCompleted, "", nil
+}
+
+// firstFailures counts, of the newest deliveries of a job that were attempted,
+// those whose first attempt failed.
+func (s *Store) firstFailures(ctx context.Context, row *replayRow) (failed, seen int, err error) {
+	var firsts []string
+	newest := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_list")).ColumnExpr("id").
+		Where("replay_id = ? AND project_id = ? AND id > ?", row.ID, row.ProjectID, row.BrakeFrom).OrderExpr("id DESC").
+		Limit(int64(brakeSample + 2*row.RateLimit))
+	err = s.r.NewSelect().TableExpr("(?) AS d", newest).
+		ColumnExpr("coalesce((SELECT outcome FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.id LIMIT 1), '') AS first").
+		OrderExpr("d.id DESC").Scan(ctx, &firsts)
+	for _, first := range firsts {
+		if first == "" || first == string(relay.OutcomeInterrupted) {
+			continue
+		}
+		seen++
+		if first != string(relay.OutcomeSuccess) {
+			failed++
+		}
+		if seen == brakeSample {
+			break
+		}
+	}
+	return failed, seen, err
+}

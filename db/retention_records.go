@@ -1,0 +1,132 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// expirePlans cancels plans that nobody started: they would keep their events
+// for ever.
+func (s *Store) expirePlans(ctx context.Context, preview bool) (int, error) {
+	var rows []replayRow
+	err := s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("replays", "replays_open")).Column("id", "project_id").
+		Where("(finished_at IS NULL OR settling) AND status = 'planned' AND created_at < ?", micros(s.Now().Add(-plansKept))).Scan(ctx)
+	if err != nil || preview {
+		return len(rows), translate(err)
+	}
+	for _, r := range rows {
+		_, err := s.changeReplay(ctx, r.ProjectID, r.ID, "cancelled", relay.Actor{Kind: relay.ActorSystem, Name: "retention"}, func(row *replayRow, data map[string]any) error {
+			const reason = "Nobody started the plan."
+			data["reason"] = reason
+			row.FinishedAt = micros(s.Now())
+			return row.become(relay.ReplayCancelled, reason, relay.ReplayPlanned)
+		})
+		if err != nil && relay.KindOf(err) != relay.KindConflict {
+			return 0, err
+		}
+	}
+	return len(rows), nil
+}
+
+// retainReplays removes jobs that were over long ago, and what plans that
+// never came to be wrote down.
+func (s *Store) retainReplays(ctx context.Context, preview bool) (int, error) {
+	var ids []relay.ID
+	err := s.r.NewSelect().TableExpr(s.using("replays", "replays_finished")).Column("id").
+		Where("finished_at IS NOT NULL AND finished_at < ?", micros(s.Now().Add(-replaysKept))).Scan(ctx, &ids)
+	if err != nil || preview {
+		return len(ids), translate(err)
+	}
+	for _, id := range ids {
+		if err := s.deleteItems(ctx, id, zeroID()); err != nil {
+			return 0, err
+		}
+		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+			_, err := tx.NewDelete().Table("replays").Where("id = ?", id).Exec(ctx)
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(ids), s.dropOrphans(ctx)
+}
+
+func (s *Store) dropOrphans(ctx context.Context) error {
+	for from := zeroID(); ; {
+		var next []relay.ID
+		err := s.r.NewSelect().Table("replay_items").Column("replay_id").Where("replay_id >= ?", from).OrderExpr("replay_id").Limit(1).Scan(ctx, &next)
+		if err != nil || len(next) == 0 {
+			return translate(err)
+		}
+		id := next[0]
+		from = nextID(id)
+		there, err := s.r.NewSelect().Table("replays").Where("id = ? AND finished_at IS NULL", id).Exists(ctx)
+		if err != nil {
+			return translate(err)
+		}
+		if !there && id.Time().Before(s.Now().Add(-unfinishedPlanAge)) {
+			if err := s.deleteItems(ctx, id, zeroID()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *Store) retainAudit(ctx context.Context, o RetentionOptions, preview bool) (int, error) {
+	days := o.AuditDays
+	if days <= 0 {
+		days = defaultAuditDays
+	}
+	before := idBound(s.Now().AddDate(0, 0, -days))
+	if preview {
+		return s.countOf(ctx, s.r.NewSelect().Table("audit_log").ColumnExpr("1").Where("id < ?", before))
+	}
+	for total := 0; ; {
+		var gone int64
+		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+			some := tx.NewSelect().Table("audit_log").Column("id").Where("id < ?", before).OrderExpr("id").Limit(retentionRows)
+			result, err := tx.NewDelete().Table("audit_log").Where("id IN (?)", some).Exec(ctx)
+			if err == nil {
+				gone, err = result.RowsAffected()
+			}
+			return err
+		})
+		if total += int(gone); err != nil || gone < retentionRows {
+			return total, err
+		}
+	}
+}
+
+const retentionHour = 6 // UTC
+
+// RetentionDue reports whether retention has not run since it last was to:
+// daily at six, UTC.
+func (s *Store) RetentionDue(ctx context.Context) (bool, error) {
+	now := s.Now()
+	due := time.Date(now.Year(), now.Month(), now.Day(), retentionHour, 0, 0, 0, time.UTC)
+	if due.After(now) {
+		due = due.AddDate(0, 0, -1)
+	}
+	var last []int64
+	if err := s.r.NewSelect().Table("meta").Column("number").Where("name = 'retention_at'").Scan(ctx, &last); err != nil {
+		return false, translate(err)
+	}
+	if len(last) == 0 { // a new installation: nothing is old yet
+		return false, s.RetentionDone(ctx)
+	}
+	return fromMicros(last[0]).Before(due), nil
+}
+
+// RetentionDone remembers that retention has run.
+func (s *Store) RetentionDone(ctx context.Context) error {
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO meta (name, number) VALUES ('retention_at', ?)
+			ON CONFLICT (name) DO UPDATE SET number = excluded.number`, micros(s.Now()))
+		return err
+	})
+}
