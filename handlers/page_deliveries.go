@@ -29,30 +29,11 @@ func deliveriesPage(v *visit) error {
 		}
 		m.Ever = n > 0
 	}
+	if len(m.Rows) > 0 {
+		m.Pager.ReplayURL = deliveriesReplayURL(list.shown, string(list.filter.Status))
+	}
 	_, m.CurlURL = v.firstIngestURL()
 	return v.render(list.status(), views.DeliveriesPage(m))
-}
-
-func deadLettersPage(v *visit) error {
-	list := v.deliveryList()
-	list.filter.Status, list.filter.NewestOnly = relay.DeliveryDLQ, true
-	if err := list.fill(v); err != nil {
-		return err
-	}
-	m := views.DeadLettersModel{
-		Frame: v.frame, Filter: list.shown, Errors: list.errors, Endpoints: v.endpointRefs(), Types: list.types,
-		Rows: list.rows, Pager: list.pager,
-	}
-	dead, err := v.store.DeadByEndpoint(v.ctx, v.project.ID)
-	if err != nil {
-		return err
-	}
-	for _, ref := range m.Endpoints {
-		if n := int(dead[ref.ID]); n > 0 {
-			m.Groups = append(m.Groups, views.DeadLetterGroup{Endpoint: ref, Count: n})
-		}
-	}
-	return v.render(list.status(), views.DeadLettersPage(m))
 }
 
 // deliveryList is what lists of deliveries have in common.

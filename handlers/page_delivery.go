@@ -34,6 +34,15 @@ func deliveryPage(v *visit) error {
 		return err
 	}
 	m.Lineage = lineage(of[ev.ID], d.EndpointID)
+	if !d.ReplayID.IsZero() {
+		job, err := v.store.Replay(v.ctx, v.project.ID, d.ReplayID)
+		switch {
+		case err == nil:
+			m.Replay = v.replay(&job)
+		case relay.KindOf(err) != relay.KindNotFound: // jobs are forgotten in time
+			return err
+		}
+	}
 	m.NoRetry, m.NoReplay, m.NoDiscard = refusals(&d, &ev, m.Endpoint.ID.IsZero())
 	return v.render(fiber.StatusOK, views.DeliveryPage(m))
 }

@@ -23,6 +23,9 @@ func eventsPage(v *visit) error {
 	if err := v.fillEvents(&m, f, filter); err != nil {
 		return err
 	}
+	if len(m.Rows) > 0 {
+		m.Pager.ReplayURL = eventsReplayURL(m.Filter)
+	}
 	m.Sources = v.sourceRefs()
 	_, m.CurlURL = v.firstIngestURL()
 	if m.Ever = len(m.Rows) > 0; !m.Ever {

@@ -254,6 +254,75 @@
   // A session that has ended shows as a redirect to the log-in.
   on("htmx:responseError", (e) => { if (e.detail.xhr.status === 401) location.reload(); });
 
+  // A replay job tells its progress as it goes. While it does, the page asks
+  // for itself only when something other than a number changed.
+  const number = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+  function length(s) {
+    const two = (a, au, b, bu) => a + " " + au + (b ? " " + b + " " + bu : "");
+    s = Math.max(1, Math.round(s));
+    if (s < 60) return s + " s";
+    if (s < 3600) return two(Math.floor(s / 60), "min", s % 60, "s");
+    if (s < 86400) return two(Math.floor(s / 3600), "h", Math.floor(s % 3600 / 60), "min");
+    return two(Math.floor(s / 86400), "d", Math.floor(s % 86400 / 3600), "h");
+  }
+  function pace(n) { return n > 0 ? (n < 10 ? String(Math.round(n * 10) / 10) : number(Math.round(n))) + "/s" : "\u2013"; }
+  function portion(n, of) {
+    if (!(of > 0)) return "\u2013";
+    const p = Math.floor(n / of * 1000) / 10;
+    return (n >= of ? 100 : n > 0 ? Math.max(p, 0.1) : p) + " %";
+  }
+  let stream = null, refused = false, told = 0;
+  function follow() {
+    const job = one("#replay[data-stream]");
+    if (stream && (!job || stream.url !== new URL(job.dataset.stream, location.href).href)) { stream.close(); stream = null; }
+    if (!job || stream || refused || !window.EventSource) return;
+    const source = stream = new EventSource(job.dataset.stream);
+    const news = (e) => {
+      told = Date.now();
+      let state;
+      try { state = JSON.parse(e.data); } catch (err) { return; }
+      progress(state);
+    };
+    source.addEventListener("progress", news);
+    source.addEventListener("end", (e) => { news(e); source.close(); stream = null; renew(); });
+    source.onerror = () => { told = 0; if (source.readyState === EventSource.CLOSED) { stream = null; refused = true; } };
+  }
+  let renewed = 0;
+  function renew() {
+    const job = one("#replay[hx-get]");
+    if (!job || !window.htmx || Date.now() - renewed < 400) return;
+    renewed = Date.now();
+    htmx.trigger(job, "refresh");
+  }
+  function progress(state) {
+    const job = one("#replay"), p = state.progress;
+    if (!job || !p) return;
+    const put = (name, text) => all('[data-live="' + name + '"]', job).forEach((el) => { if (el.textContent !== text) el.textContent = text; });
+    ["processed", "succeeded", "failed", "skipped"].forEach((name) => put(name, number(p[name])));
+    put("remaining", number(Math.max(p.total - p.processed, 0)));
+    put("share", portion(p.processed, p.total));
+    put("rate", pace(p.rate));
+    put("left", p.seconds_left > 0 ? "about " + length(p.seconds_left) + " left" : "\u2026");
+    const whole = Math.max(p.total, 1);
+    let x = 0;
+    [["succeeded", p.succeeded], ["failed", p.failed], ["skipped", p.skipped + (p.discarded || 0)]].forEach(([name, n]) => {
+      const part = one('[data-part="' + name + '"]', job);
+      const w = Math.min(n > 0 ? Math.max(n / whole * 1000, 3) : 0, 1000 - x);
+      if (part) { part.setAttribute("x", x.toFixed(2)); part.setAttribute("width", w.toFixed(2)); }
+      x += w;
+    });
+    const bar = one("[data-progress]", job);
+    if (bar) bar.setAttribute("aria-valuenow", String(Math.min(p.processed, whole)));
+    document.title = document.title.replace(/^(\d+ % · )?/, state.status === "running" && p.total > 0 ? Math.floor(p.processed / p.total * 100) + " % · " : "");
+    if (state.status !== job.dataset.status) renew();
+    else if (p.failed !== Number(job.dataset.failed) && Date.now() - renewed > 3000) renew();
+  }
+  follow();
+  on("htmx:afterSettle", follow);
+  on("htmx:beforeRequest", (e) => {
+    if (e.target.id === "replay" && Date.now() - told < 15000 && Date.now() - renewed > 300) e.preventDefault();
+  });
+
   // Leaving a form that was typed into.
   let dirty = false;
   on("input", (e) => { if (e.target.closest("[data-guard]")) dirty = true; });

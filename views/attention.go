@@ -59,7 +59,7 @@ func attentionSentence(a Attention) string {
 func attentionURL(a Attention) string {
 	switch a.Kind {
 	case AttentionDeadLetters:
-		return groupURL(DeliveryFilter{}, a.ID)
+		return groupURL(a.ID)
 	case AttentionRejected:
 		return listURL("/events", values("source_id", sourceID(a.ID), "status", "rejected"))
 	}

@@ -24,6 +24,7 @@ func targetURL(target string) string {
 	pages := map[relay.Prefix]func(relay.ID) string{
 		relay.PrefixSource: sourceURL, relay.PrefixEndpoint: endpointURL,
 		relay.PrefixEvent: eventURL, relay.PrefixDelivery: deliveryURL,
+		relay.PrefixReplay: replayURL,
 	}
 	for prefix, page := range pages {
 		if !strings.HasPrefix(target, string(prefix)) {

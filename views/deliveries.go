@@ -2,7 +2,6 @@ package views
 
 import (
 	"net/url"
-	"time"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -15,6 +14,7 @@ type DeliveryFilter struct {
 	ReplayID   string // replay_id
 	EventType  string // event_type
 	Status     string // status; "failed" means dlq
+	Cause      string // cause: the fingerprint of a failure
 	From       string // from: RFC 3339, or what a datetime-local field sends (taken as UTC)
 	To         string // to
 }
@@ -22,7 +22,7 @@ type DeliveryFilter struct {
 // Values is the filter as query parameters, empty ones left out.
 func (f DeliveryFilter) Values() url.Values {
 	return values("endpoint_id", f.EndpointID, "event_id", f.EventID, "replay_id", f.ReplayID,
-		"event_type", f.EventType, "status", f.Status, "from", f.From, "to", f.To)
+		"event_type", f.EventType, "status", f.Status, "cause", f.Cause, "from", f.From, "to", f.To)
 }
 
 // DeliveriesModel lists deliveries.
@@ -44,26 +44,6 @@ type DeliveryRow struct {
 	Endpoint EndpointRef
 }
 
-// DeadLettersModel lists the deliveries that used up their attempts and were
-// not replayed since.
-type DeadLettersModel struct {
-	Frame
-	Filter    DeliveryFilter // EndpointID, EventType, From and To
-	Errors    map[string]string
-	Endpoints []EndpointRef
-	Types     []string
-	Rows      []DeliveryRow
-	Pager     Pager
-	Groups    []DeadLetterGroup // of the whole project, whatever the filter
-}
-
-// DeadLetterGroup counts the dead letters of one endpoint.
-type DeadLetterGroup struct {
-	Endpoint EndpointRef
-	Count    int
-	OldestAt time.Time
-}
-
 // DeliveryModel is one delivery with every attempt ever made for it.
 type DeliveryModel struct {
 	Frame
@@ -74,6 +54,7 @@ type DeliveryModel struct {
 	Endpoint EndpointRef
 	Attempts []*relay.Attempt  // oldest first, of every cycle
 	Lineage  []*relay.Delivery // of this event to this endpoint, oldest first, with this one
+	Replay   *Replay           // the job that made it; nil: none did
 	// Why an action cannot be taken now, a sentence each; empty: it can.
 	NoRetry   string
 	NoReplay  string

@@ -17,6 +17,7 @@ const (
 	SectionEvents      Section = "events"
 	SectionDeliveries  Section = "deliveries"
 	SectionDeadLetters Section = "dead-letters"
+	SectionReplays     Section = "replays"
 	SectionKeys        Section = "api-keys"
 	SectionAudit       Section = "audit-log"
 	SectionSettings    Section = "settings"
@@ -87,6 +88,7 @@ type Pager struct {
 	Next        string // cursor of the next page, empty on the last one
 	Count       int    // rows that the filter selects; below zero: not counted
 	CountCapped bool   // the count stopped at Count, there are more
+	ReplayURL   string // plans a replay of everything that the filter selects; empty: it cannot
 }
 
 // SourceRef names a source beside something else.

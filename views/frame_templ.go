@@ -345,7 +345,7 @@ func sideBar(f Frame, section Section) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = navLinks(f, section, navItems[:4]).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = navLinks(f, section, navItems[:5]).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -353,7 +353,7 @@ func sideBar(f Frame, section Section) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = navLinks(f, section, navItems[4:6]).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = navLinks(f, section, navItems[5:7]).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -361,7 +361,7 @@ func sideBar(f Frame, section Section) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = navLinks(f, section, navItems[6:]).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = navLinks(f, section, navItems[7:]).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -27,6 +27,7 @@ func fixturePages() map[string]templ.Component {
 	addEndpoints(pages)
 	addEvents(pages)
 	addDeliveries(pages)
+	addReplays(pages)
 	settings := SettingsModel{Frame: fixtureFrame("/settings"), StartedAt: before(53 * time.Hour), System: []Fact{
 		{"Database", "SQLite, 412 MB", "data/reprise.db"}, {"Queue", "embedded Redis", "For one process. Set REDIS_URL to run several."},
 		{"Largest body", "5 MiB", ""}, {"Deliveries at once", "64", ""}, {"Egress", "public addresses only", "REPRISE_EGRESS_ALLOW adds networks."},
@@ -162,7 +163,11 @@ func addDeliveries(pages map[string]templ.Component) {
 	pages["deliveries-empty"] = DeliveriesPage(DeliveriesModel{Frame: fixtureFrame("/deliveries"), CurlURL: "https://hooks.acme.example/in/stripe-live"})
 	pages["dead-letters"] = DeadLettersPage(DeadLettersModel{
 		Frame: fixtureFrame("/dead-letters"), Endpoints: fixtureEndpoints, Rows: fixtureDeadRows(14), Pager: Pager{Count: 14},
-		Groups: []DeadLetterGroup{{fixtureEndpoints[3], 12, before(80 * time.Minute)}, {fixtureEndpoints[0], 2, before(26 * time.Hour)}},
+		All: 14, Causes: []DeadLetterCause{
+			{fixtureEndpoints[3], "timeout", "No answer within 15 s.", 9, before(80 * time.Minute), before(6 * time.Minute)},
+			{fixtureEndpoints[3], "status:500:ab", "The endpoint answered 500 Internal Server Error: relation \"invoices\" does not exist", 3, before(3 * time.Hour), before(80 * time.Minute)},
+			{fixtureEndpoints[0], "connect", "The connection to 203.0.113.7:443 was refused: nothing listens there.", 2, before(26 * time.Hour), before(26 * time.Hour)},
+		},
 	})
 	pages["dead-letters-empty"] = DeadLettersPage(DeadLettersModel{Frame: fixtureFrame("/dead-letters")})
 	delivery := fixtureDelivery(1)

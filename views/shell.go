@@ -20,6 +20,7 @@ var shortcuts = []shortcut{
 	{"Events", []string{"g", "e"}},
 	{"Deliveries", []string{"g", "d"}},
 	{"Dead letters", []string{"g", "l"}},
+	{"Replays", []string{"g", "r"}},
 	{"Sources", []string{"g", "s"}},
 	{"Endpoints", []string{"g", "p"}},
 	{"This help", []string{"?"}},

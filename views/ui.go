@@ -60,6 +60,7 @@ var navItems = []navItem{
 	{SectionEvents, "events", "Events", "/events", "e"},
 	{SectionDeliveries, "deliveries", "Deliveries", "/deliveries", "d"},
 	{SectionDeadLetters, "dead-letters", "Dead letters", "/dead-letters", "l"},
+	{SectionReplays, "replays", "Replays", "/replays", "r"},
 	{SectionSources, "sources", "Sources", "/sources", "s"},
 	{SectionEndpoints, "endpoints", "Endpoints", "/endpoints", "p"},
 	{SectionKeys, "keys", "API keys", "/api-keys", "k"},

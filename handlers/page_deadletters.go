@@ -1,0 +1,123 @@
+package handlers
+
+import (
+	"github.com/reprise-dev/reprise/relay"
+	"github.com/reprise-dev/reprise/views"
+)
+
+func deadLettersPage(v *visit) error {
+	list := v.deliveryList("cause")
+	list.filter.Status, list.filter.NewestOnly, list.filter.Cause = relay.DeliveryDLQ, true, list.text("cause")
+	if err := list.fill(v); err != nil {
+		return err
+	}
+	list.shown.Cause = v.Query("cause")
+	m := views.DeadLettersModel{
+		Frame: v.frame, Filter: list.shown, Errors: list.errors, Endpoints: v.endpointRefs(), Types: list.types,
+		Rows: list.rows, Pager: list.pager,
+	}
+	if len(m.Rows) > 0 {
+		m.Pager.ReplayURL = deliveriesReplayURL(list.shown, views.ReplayDead)
+	}
+	groups, err := v.store.DeadLetterGroups(v.ctx, v.project.ID)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		m.All += g.Count
+		m.Causes = append(m.Causes, views.DeadLetterCause{
+			Endpoint: v.endpointRef(g.EndpointID), Cause: g.Cause, Example: g.Example, Count: g.Count, OldestAt: g.Oldest, NewestAt: g.Newest,
+		})
+	}
+	return v.render(list.status(), views.DeadLettersPage(m))
+}
+
+// deliveriesReplayURL plans a replay of everything that a filter of a list of
+// deliveries selects; empty if a plan cannot select the same.
+func deliveriesReplayURL(f views.DeliveryFilter, status string) string {
+	form := views.ReplayForm{
+		Of: views.ReplayOfDeliveries, DeliveryStatus: status, DeliveryEndpointID: f.EndpointID, ReplayID: f.ReplayID, Cause: f.Cause,
+		EventTypes: f.EventType, From: f.From, To: f.To, SkipDelivered: status != string(relay.DeliveryDelivered),
+	}
+	switch relay.DeliveryStatus(status) {
+	case relay.DeliveryPending, relay.DeliveryRetrying:
+		return ""
+	case "":
+		if f.EndpointID == "" && f.ReplayID == "" {
+			return ""
+		}
+	}
+	if f.EventID != "" {
+		return ""
+	}
+	return views.ReplayNewURL(form)
+}
+
+// eventsReplayURL does the same for a list of events.
+func eventsReplayURL(f views.EventFilter) string {
+	switch relay.EventStatus(f.Status) {
+	case relay.EventRejected, relay.EventDuplicate:
+		return ""
+	}
+	if f.SignatureValid == "false" || f.IdempotencyKey != "" {
+		return ""
+	}
+	return views.ReplayNewURL(views.ReplayForm{
+		Of: "events", SourceID: f.SourceID, EventTypes: f.EventType, Status: f.Status, From: f.From, To: f.To, Q: f.Q, SkipDelivered: true,
+	})
+}
+
+// replayDeadForm replays a group of dead letters, or all, by a job that starts
+// at once.
+func replayDeadForm(v *visit, f *form) error {
+	job := v.newJob()
+	job.Selection = relay.Selection{
+		DeliveryStatus: relay.DeliveryDLQ, NewestOnly: true,
+		DeliveryEndpointID: f.id("endpoint_id", relay.PrefixEndpoint), Cause: f.text("cause"),
+	}
+	err := f.check(job.Validate())
+	if err == nil {
+		err = v.store.PlanReplay(v.ctx, job, v.Actor)
+	}
+	if flash, refused := refusal(err); refused {
+		return v.back(f, "/dead-letters", flash)
+	}
+	if err != nil {
+		return err
+	}
+	if job.Plan.Deliveries == 0 {
+		if _, err := v.store.CancelReplay(v.ctx, v.project.ID, job.ID, v.Actor); err != nil {
+			return err
+		}
+		return v.back(f, "/dead-letters", views.Flash{Tone: views.ToneWarn, Text: "None of these can be replayed now: they were replayed or discarded, or their endpoint is disabled or was deleted."})
+	}
+	if _, err := v.store.StartReplay(v.ctx, v.project.ID, job.ID, v.Actor); err != nil {
+		return err
+	}
+	v.app.nudge(job.EndpointIDs...)
+	return v.done(replayPath(job.ID), views.Flash{Text: "Replaying " + several(job.Plan.Deliveries, "dead letter", "dead letters") + ". You may leave this page."})
+}
+
+// discardDeadForm discards a group of dead letters.
+func discardDeadForm(v *visit, f *form) error {
+	endpoint, reason := f.id("endpoint_id", relay.PrefixEndpoint), f.text("reason")
+	if len(reason) > maxReason {
+		f.faults.add("reason", "the reason must have at most 500 bytes")
+	}
+	err := f.check(nil)
+	n := 0
+	if err == nil {
+		n, err = v.store.DiscardDeadLetters(v.ctx, v.project.ID, endpoint, f.text("cause"), reason, v.Actor)
+	}
+	if flash, refused := refusal(err); refused {
+		return v.back(f, "/dead-letters", flash)
+	}
+	if err != nil {
+		return err
+	}
+	flash := views.Flash{Text: "Discarded " + several(n, "dead letter", "dead letters") + "."}
+	if f.text("cause") != "" && n > 0 {
+		return v.done("/dead-letters", flash) // the list of that cause is empty now
+	}
+	return v.back(f, "/dead-letters", flash)
+}
