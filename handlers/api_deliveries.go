@@ -106,14 +106,21 @@ func (a *App) discardDelivery(c *call) error {
 	if err := decodeBody(c.body(), &in, true); err != nil {
 		return err
 	}
-	if len(in.Reason.Value) > maxReason {
-		return relay.Invalid(relay.FieldError{Field: "reason", Message: "must have at most 500 bytes"})
+	if err := checkReason(in.Reason.Value); err != nil {
+		return err
 	}
 	d, err := a.store.DiscardDelivery(c.ctx, c.Project, id, in.Reason.Value, c.Actor)
 	if err != nil {
 		return err
 	}
 	return c.data(fiber.StatusOK, deliveryShape(&d))
+}
+
+func checkReason(reason string) error {
+	if len(reason) > maxReason {
+		return relay.Invalid(relay.FieldError{Field: "reason", Message: "must have at most 500 bytes"})
+	}
+	return nil
 }
 
 // queuedOut is the answer of replay-failed.

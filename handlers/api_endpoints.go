@@ -51,12 +51,41 @@ func (a *App) createEndpoint(c *call) error {
 	if err := in.apply(e, a.o.Egress); err != nil {
 		return err
 	}
+	if err := in.checkBackfill(e); err != nil {
+		return err
+	}
 	if err := a.store.CreateEndpoint(c.ctx, e, c.Actor); err != nil {
 		return err
 	}
 	out := endpointShape(e)
 	out.Secret = e.Secrets[0].Value
+	if in.BackfillDays.has() {
+		out.Backfill = a.backfill(c, e, in.BackfillDays.Value)
+	}
 	return c.data(fiber.StatusCreated, out)
+}
+
+const maxBackfillDays = 365 // as long as anything is kept
+
+func (in *endpointIn) checkBackfill(e *relay.Endpoint) error {
+	switch n := in.BackfillDays; {
+	case n.has() && (n.Value < 1 || n.Value > maxBackfillDays):
+		return relay.Invalid(relay.FieldError{Field: "backfill_days", Message: "must be a whole number from 1 to 365, or be left out"})
+	case n.has() && e.Status == relay.EndpointDisabled:
+		return relay.Invalid(relay.FieldError{Field: "backfill_days", Message: "needs an endpoint that is not disabled"})
+	}
+	return nil
+}
+
+// backfill sends a new endpoint what came in before it. The endpoint, and its
+// secret that is shown but once, are there even if that fails.
+func (a *App) backfill(c *call, e *relay.Endpoint, days int) *backfillOut {
+	job, err := a.store.PlanBackfill(c.ctx, e.ProjectID, e.ID, days, relay.DefaultReplayRate, c.Actor)
+	if err != nil {
+		a.log.WarnContext(c.ctx, "a new endpoint was not backfilled", "request_id", requestID(c.Response()), "error", err)
+		return &backfillOut{Error: textOrNull(a.explain(err).Detail)}
+	}
+	return &backfillOut{ReplayID: idOrNull(relay.PrefixReplay, job.ID)}
 }
 
 // newEndpoint is an endpoint with all defaults and a new secret.
@@ -81,6 +110,9 @@ func (a *App) updateEndpoint(c *call) error {
 	}
 	if in.Secret.Given {
 		return relay.Invalid(relay.FieldError{Field: "secret", Message: "cannot be changed here; rotate it with POST …/secrets/rotate"})
+	}
+	if in.BackfillDays.Given {
+		return relay.Invalid(relay.FieldError{Field: "backfill_days", Message: "is for new endpoints; use POST …/replays for this one"})
 	}
 	return a.changeEndpoint(c, found.ID, "endpoint.updated", func(e *relay.Endpoint) error { return in.apply(e, a.o.Egress) })
 }

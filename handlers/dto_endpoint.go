@@ -18,7 +18,8 @@ type endpointIn struct {
 	SourceIDs         opt[[]string]          `json:"source_ids"`
 	EventFilter       opt[[]string]          `json:"event_filter"`
 	Status            opt[string]            `json:"status"`
-	Secret            opt[string]            `json:"secret"` // on creation only
+	Secret            opt[string]            `json:"secret"`        // on creation only
+	BackfillDays      opt[int]               `json:"backfill_days"` // on creation only
 	Retry             opt[retryIn]           `json:"retry"`
 	HTTPTimeout       opt[float64]           `json:"http_timeout"`
 	RateLimit         opt[int]               `json:"rate_limit"`
@@ -225,6 +226,13 @@ type endpointOut struct {
 	SlackWebhookURL   *string              `json:"slack_webhook_url"`
 	CreatedAt         *string              `json:"created_at"`
 	UpdatedAt         *string              `json:"updated_at"`
+	Backfill          *backfillOut         `json:"backfill,omitempty"` // only when it was just asked for
+}
+
+// backfillOut is the job that sends a new endpoint what came in before it.
+type backfillOut struct {
+	ReplayID *string `json:"replay_id"`
+	Error    *string `json:"error"`
 }
 
 type secretOut struct {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -56,9 +57,12 @@ func (w *world) ownIDs() map[string]string {
 	keys := w.api("GET", "/api/v1/api-keys", nil).rows(w.t)
 	project := relay.PrefixProject.Format(w.mine.project.ID)
 	delivery := w.deliveriesOf(id)[0]["id"].(string)
+	w.clock.advance(time.Second)
+	job := w.api("POST", "/api/v1/replays", object{"event_type": "*", "dry_run": true}).data(w.t, 202)["id"].(string)
 	return map[string]string{
 		"sources": src["id"].(string), "endpoints": e["id"].(string), "events": id, "deliveries": delivery, "api-keys": keys[0]["id"].(string),
 		"projects": project, "source": src["id"].(string), "endpoint": e["id"].(string), "event": id, "delivery": delivery, "project": project,
+		"replays": job, "replay": job,
 	}
 }
 
@@ -66,7 +70,7 @@ func (w *world) ownIDs() map[string]string {
 // change.
 func (w *world) untouched() string {
 	var all []string
-	for _, list := range []string{"sources", "endpoints", "events", "deliveries", "api-keys", "projects"} {
+	for _, list := range []string{"sources", "endpoints", "events", "deliveries", "api-keys", "projects", "replays"} {
 		for _, row := range w.api("GET", "/api/v1/"+list, nil).rows(w.t) {
 			delete(row, "last_used_at")
 			all = append(all, fmt.Sprint(row))
@@ -150,17 +154,25 @@ func (w *world) withUnknownIDs(path string) string {
 func TestRoutesAnswer(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
+	w.streamTime = time.Millisecond
 	bodies := map[string]any{
 		"sources": object{"name": "a"}, "endpoints": object{"name": "a", "url": "https://example.com/"}, "events": object{"event_type": "a", "data": 1},
 		"api-keys": object{"name": "a", "scope": "read"}, "projects": object{"name": "a"}, "test-fire": object{"event": "a"},
+		"replays": object{"event_type": "*"},
 	}
 	// What deletes comes last.
-	routes := w.apiRoutes(w.ownIDs())
+	ids := w.ownIDs()
+	routes := w.apiRoutes(ids)
+	bodies["replay"] = object{"destination_id": ids["endpoint"], "from": "2020-01-01T00:00:00Z", "to": w.clock.Now().UTC().Format(time.RFC3339)}
+	bodies["dead-letters/discard"] = object{"endpoint_id": ids["endpoint"], "cause": "timeout", "reason": "a"}
 	slices.SortStableFunc(routes, func(a, b apiRoute) int { return strings.Compare(order(a), order(b)) })
 	cookie := w.logIn(testEmail)
 	gone := map[string]bool{}
 	for _, r := range routes {
-		body := bodies[r.path[strings.LastIndex(r.path, "/")+1:]]
+		body := bodies[strings.TrimPrefix(strings.TrimPrefix(r.path, "/api"), "/v1/")]
+		if strings.HasSuffix(r.path, "/test-fire") {
+			body = bodies["test-fire"]
+		}
 		if r.method == "PATCH" {
 			body = object{}
 		}
@@ -175,7 +187,7 @@ func TestRoutesAnswer(t *testing.T) {
 			if got.StatusCode != 404 && got.StatusCode != 401 && got.StatusCode != 409 {
 				t.Errorf("%s %s twice: %d", r.method, r.pattern, got.StatusCode)
 			}
-		case got.StatusCode >= 300 && (got.StatusCode != 409 || !strings.HasSuffix(r.pattern, "/discard")):
+		case got.StatusCode >= 300 && (got.StatusCode != 409 || !moves.MatchString(r.pattern)):
 			t.Errorf("%s %s: %d %s", r.method, r.pattern, got.StatusCode, got.text)
 		}
 		gone[key] = gone[key] || r.method == "DELETE"
@@ -192,6 +204,9 @@ func TestRoutesAnswer(t *testing.T) {
 		}
 	}
 }
+
+// moves are the routes that change a state, which can be done but once.
+var moves = regexp.MustCompile(`/(discard|start|pause|resume|cancel)$|/replays/:id$`)
 
 func order(r apiRoute) string {
 	switch {

@@ -55,6 +55,22 @@ func (a *App) api(r fiber.Router) {
 	r.Post("/deliveries/:id/replay", write(a.replayDelivery))
 	r.Post("/deliveries/:id/discard", write(a.discardDelivery))
 
+	r.Get("/dead-letters", read(a.listDeadLetters))
+	r.Post("/dead-letters/discard", write(a.discardDeadLetters))
+
+	r.Get("/replays", read(a.listReplays))
+	r.Post("/replays", write(a.createReplay))
+	r.Get("/replays/:id", read(a.getReplay))
+	r.Patch("/replays/:id", write(a.updateReplay))
+	r.Post("/replays/:id/start", write(a.changeReplay(a.store.StartReplay)))
+	r.Post("/replays/:id/pause", write(a.pauseReplay))
+	r.Post("/replays/:id/resume", write(a.changeReplay(a.store.ResumeReplay)))
+	r.Post("/replays/:id/cancel", write(a.changeReplay(a.store.CancelReplay)))
+	r.Get("/replays/:id/failures", read(a.replayFailures))
+	r.Get("/replays/:id/export", read(a.exportReplay))
+	r.Get("/replays/:id/stream", read(a.streamReplay))
+	r.Post("/replays/:id/replay-failed", write(a.replayFailedAgain))
+
 	r.Get("/api-keys", read(a.listKeys))
 	r.Post("/api-keys", write(a.createKey))
 	r.Delete("/api-keys/:id", write(a.revokeKey))
@@ -78,6 +94,9 @@ func (a *App) dialects(r fiber.Router) {
 	r.Get("/account/audit-log", read(a.listAudit))
 
 	r.Put("/projects/:project/events/:event/replay", a.convoyEnvelope(write(a.convoyReplay)))
+
+	r.Post("/replay", write(a.hookstreamReplay))
+	r.Get("/replay/:id", read(a.getHookstreamReplay))
 
 	r.Post("/webhooks/:endpoint/deliveries/:delivery/replay", manual(a.sendokaReplay))
 	r.Post("/webhooks/:endpoint/replay-failed", manual(a.sendokaReplayFailed))
