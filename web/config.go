@@ -38,6 +38,7 @@ type Config struct {
 	ReplaysPerMinute   int        `env:"REPRISE_REPLAYS_PER_MINUTE" envDefault:"10"`
 	TestFiresPerMinute int        `env:"REPRISE_TEST_FIRES_PER_MINUTE" envDefault:"20"`
 	APIRatePerMinute   int        `env:"REPRISE_API_RATE_PER_MINUTE" envDefault:"600"`
+	AuditDays          int        `env:"REPRISE_AUDIT_DAYS" envDefault:"365"`
 	RetryScale         float64    `env:"REPRISE_RETRY_SCALE" envDefault:"1"`
 	MetricsToken       string     `env:"REPRISE_METRICS_TOKEN"`
 	LogFormat          string     `env:"REPRISE_LOG_FORMAT" envDefault:"text"`
@@ -90,6 +91,7 @@ func (c *Config) check(f faults) {
 	f.between("REPRISE_REPLAYS_PER_MINUTE", c.ReplaysPerMinute, 0, math.MaxInt32)
 	f.between("REPRISE_TEST_FIRES_PER_MINUTE", c.TestFiresPerMinute, 0, math.MaxInt32)
 	f.between("REPRISE_API_RATE_PER_MINUTE", c.APIRatePerMinute, 0, math.MaxInt32)
+	f.between("REPRISE_AUDIT_DAYS", c.AuditDays, 1, 36500)
 	f.unless(c.RetryScale > 0 && c.RetryScale <= 1000, "REPRISE_RETRY_SCALE",
 		"must be a number above 0 and at most 1000")
 	f.unless(c.LogFormat == "text" || c.LogFormat == "json", "REPRISE_LOG_FORMAT", "must be text or json")

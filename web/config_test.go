@@ -29,6 +29,7 @@ func TestConfigDefaults(t *testing.T) {
 		ReplaysPerMinute:   10,
 		TestFiresPerMinute: 20,
 		APIRatePerMinute:   600,
+		AuditDays:          365,
 		RetryScale:         1,
 		LogFormat:          "text",
 		LogLevel:           slog.LevelInfo,
@@ -56,6 +57,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"REPRISE_REPLAYS_PER_MINUTE":    "0",
 		"REPRISE_TEST_FIRES_PER_MINUTE": "1",
 		"REPRISE_API_RATE_PER_MINUTE":   "2",
+		"REPRISE_AUDIT_DAYS":            "3",
 		"REPRISE_RETRY_SCALE":           "0.001",
 		"REPRISE_METRICS_TOKEN":         "scrape",
 		"REPRISE_LOG_FORMAT":            "json",
@@ -81,6 +83,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		Concurrency:        8,
 		TestFiresPerMinute: 1,
 		APIRatePerMinute:   2,
+		AuditDays:          3,
 		RetryScale:         0.001,
 		MetricsToken:       "scrape",
 		LogFormat:          "json",
@@ -104,6 +107,7 @@ func TestConfigReportsAllFaultsAtOnce(t *testing.T) {
 		"REPRISE_EGRESS_ALLOW":        "127.0.0.0/8,everything",
 		"REPRISE_CONCURRENCY":         "many",
 		"REPRISE_API_RATE_PER_MINUTE": "-1",
+		"REPRISE_AUDIT_DAYS":          "0",
 		"REPRISE_RETRY_SCALE":         "NaN",
 		"REPRISE_LOG_LEVEL":           "loud",
 	})
@@ -118,7 +122,7 @@ func TestConfigReportsAllFaultsAtOnce(t *testing.T) {
 	want := []string{
 		"REPRISE_ADDR", "REPRISE_PUBLIC_URL", "DATABASE_URL", "REDIS_URL", "REPRISE_SECRET_KEY", "REPRISE_ADMIN_EMAIL",
 		"REPRISE_ADMIN_PASSWORD", "REPRISE_API_KEY", "REPRISE_EGRESS_ALLOW", "REPRISE_CONCURRENCY",
-		"REPRISE_API_RATE_PER_MINUTE", "REPRISE_RETRY_SCALE", "REPRISE_LOG_LEVEL",
+		"REPRISE_API_RATE_PER_MINUTE", "REPRISE_AUDIT_DAYS", "REPRISE_RETRY_SCALE", "REPRISE_LOG_LEVEL",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("the faulty variables differ (-want +got):\n%s\n%v", diff, err)

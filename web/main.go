@@ -34,7 +34,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommands()...)
-	root.AddCommand(migrateCommand(), usersCommand(), projectsCommand(), keysCommand(), eventsCommand(), replayCommand(), versionCommand())
+	root.AddCommand(migrateCommand(), usersCommand(), projectsCommand(), keysCommand(), eventsCommand(), replayCommand(), retentionCommand(), versionCommand())
 	return root
 }
 

@@ -156,7 +156,7 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 	s.engine = jobs.NewEngine(jobs.EngineOptions{
 		Store: s.store, Redis: redis, Wake: s.client.Wake, Send: sender, Host: hostName(),
 		Alone:       embedded || s.store.Kind() == "sqlite",
-		Concurrency: s.cfg.Concurrency, RetryScale: s.cfg.RetryScale, Log: s.log,
+		Concurrency: s.cfg.Concurrency, RetryScale: s.cfg.RetryScale, AuditDays: s.cfg.AuditDays, Log: s.log,
 	})
 	if err := s.engine.Start(ctx); err != nil {
 		return err

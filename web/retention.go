@@ -1,0 +1,75 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reprise-dev/reprise/db"
+)
+
+func retentionCommand() *cobra.Command {
+	retention := &cobra.Command{Use: "retention", Short: "What is kept for how long"}
+	var dryRun bool
+	run := &cobra.Command{
+		Use: "run", Short: "Remove what is older than its source keeps it", Args: cobra.NoArgs,
+		Long: "Removes events that are older than their source keeps them, finished replay jobs after 30 days and audit entries after\n" +
+			"REPRISE_AUDIT_DAYS. The server does the same every day at 06:00 UTC. Works on the database directly, also beside a running server.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, _, err := settings()
+			if err != nil {
+				return err
+			}
+			return withStore(cmd, func(ctx context.Context, store *db.Store) error {
+				retain := store.RunRetention
+				if dryRun {
+					retain = store.RetentionPreview
+				}
+				report, err := retain(ctx, db.RetentionOptions{AuditDays: cfg.AuditDays})
+				if err != nil {
+					return err
+				}
+				return writeRetention(cmd.OutOrStdout(), &report, dryRun)
+			})
+		},
+	}
+	run.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be removed, and remove nothing")
+	retention.AddCommand(run)
+	return retention
+}
+
+func writeRetention(w io.Writer, r *db.RetentionReport, dryRun bool) error {
+	rows := [][]string{{"SOURCE", "RECEIVED BEFORE", "EVENTS", "DELIVERIES"}}
+	for _, s := range r.Sources {
+		rows = append(rows, []string{cmp.Or(s.Name, "(deleted)"), s.Before.UTC().Format(time.RFC3339), grouped(int64(s.Events)), grouped(int64(s.Deliveries))})
+	}
+	if len(r.Sources) > 0 {
+		if err := table(w, rows); err != nil {
+			return err
+		}
+	}
+	did := "Removed"
+	if dryRun {
+		did = "Nothing was removed; a run would remove"
+	}
+	events, deliveries := 0, 0
+	for _, s := range r.Sources {
+		events, deliveries = events+s.Events, deliveries+s.Deliveries
+	}
+	_, err := fmt.Fprintf(w, "%s %s, %s, %s, %s and %s.\n", did, count(events, "event", "events"), count(deliveries, "delivery", "deliveries"),
+		count(r.Replays, "finished replay job", "finished replay jobs"), count(r.Plans, "forgotten plan", "forgotten plans"),
+		count(r.AuditEntries, "audit entry", "audit entries"))
+	return err
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return strconv.Itoa(n) + " " + one
+	}
+	return grouped(int64(n)) + " " + many
+}
