@@ -1,0 +1,58 @@
+package db
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// fillMillion makes n events of fifty types over thirty days, nine of ten of
+// them delivered to an endpoint.
+func (w *world) fillMillion(b *testing.B, n int, e *relay.Endpoint) {
+	b.Helper()
+	series := "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+	base := w.Now().Add(-30 * 24 * time.Hour)
+	step := (30 * 24 * time.Hour / time.Duration(n)).Milliseconds()
+	const rest = "70008000000000000000"
+	id, blob := fmt.Sprintf("unhex(printf('%%012x', %d + i * %d) || '%s')", base.UnixMilli(), step, rest), func(id relay.ID) string { return "X'" + id.Hex() + "'" }
+	if w.pg {
+		series = "WITH n(i) AS (SELECT generate_series(0, ?))"
+		id, blob = fmt.Sprintf("decode(lpad(to_hex(%d + i::int8 * %d), 12, '0') || '%s', 'hex')", base.UnixMilli(), step, rest),
+			func(id relay.ID) string { return `'\x` + id.Hex() + `'::bytea` }
+	}
+	project, source := blob(w.project), blob(w.source.ID)
+	at := fmt.Sprintf("%d + i * %d", base.UnixMicro(), step*1000)
+	at = strings.Replace(at, "i *", "CAST(i AS bigint) *", 1)
+	exec(b, w.Store, series+` INSERT INTO events (id, project_id, source_id, event_type, status, signature_valid, verdict, is_test, content_type, size, received_at)
+		SELECT `+id+", "+project+", "+source+`, 'type.' || (i % 50), 'delivered', i >= 0, 'valid', i < 0, 'application/json', 1, `+at+` FROM n`, n-1)
+	exec(b, w.Store, series+` INSERT INTO deliveries (id, project_id, event_id, endpoint_id, source_id, event_type, status, lane, attempts,
+			fence, interrupted, event_trigger, created_at)
+		SELECT `+id+", "+project+", "+id+", "+blob(e.ID)+", "+source+`, 'type.' || (i % 50), 'delivered', 0, 1, 1, 0, 'ingest', `+at+` FROM n WHERE i % 10 <> 0`, n-1)
+	if w.pg {
+		_, err := w.w.ExecContext(b.Context(), "VACUUM ANALYZE")
+		check(b, err)
+	}
+}
+
+// BenchmarkPlan plans a job over a million events:
+//
+//	go test ./db -run '^$' -bench BenchmarkPlan -benchtime 3x
+func BenchmarkPlan(b *testing.B) {
+	benchBoth(b, func(b *testing.B, w *world) {
+		const events = 1_000_000
+		e := w.addEndpoint(b)
+		w.fillMillion(b, events, e)
+		from := w.Now().Add(-40 * 24 * time.Hour)
+		b.ReportAllocs()
+		b.ResetTimer()
+		for range b.N {
+			j := w.planJob(b, to(e), func(j *relay.ReplayJob) { j.SkipDelivered, j.Selection.From = true, from })
+			if j.Plan.Events != events || j.Plan.AlreadyDelivered != events/10*9 {
+				b.Fatalf("%d events, %d delivered", j.Plan.Events, j.Plan.AlreadyDelivered)
+			}
+		}
+	})
+}
