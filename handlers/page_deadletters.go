@@ -16,7 +16,7 @@ func deadLettersPage(v *visit) error {
 		Frame: v.frame, Filter: list.shown, Errors: list.errors, Endpoints: v.endpointRefs(), Types: list.types,
 		Rows: list.rows, Pager: list.pager,
 	}
-	if len(m.Rows) > 0 {
+	if len(m.Rows) > 0 && len(list.shown.Values()) > 0 { // without a filter a button replays all
 		m.Pager.ReplayURL = deliveriesReplayURL(list.shown, views.ReplayDead)
 	}
 	groups, err := v.store.DeadLetterGroups(v.ctx, v.project.ID)

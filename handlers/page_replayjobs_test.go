@@ -105,7 +105,7 @@ func TestListsLeadToReplays(t *testing.T) {
 	for path, want := range map[string]bool{
 		"/events": true, "/events?event_type=order.paid": true, "/events?signature_valid=false": false, "/events?idempotency_key=x": false,
 		"/deliveries": false, "/deliveries?status=dlq": true, "/deliveries?status=pending": false,
-		"/deliveries?endpoint_id=" + relay.PrefixEndpoint.Format(s.endpoint.ID): true, "/dead-letters": true,
+		"/deliveries?endpoint_id=" + relay.PrefixEndpoint.Format(s.endpoint.ID): true, "/dead-letters?event_type=order.paid": true,
 	} {
 		p := b.get(path).wants(http.StatusOK)
 		var link string

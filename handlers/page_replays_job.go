@@ -21,6 +21,12 @@ func (v *visit) replay(job *relay.ReplayJob) *views.Replay {
 			Discarded: p.Discarded, Rate: p.Rate, Left: p.Left,
 		},
 	}
+	if job.AllMatching { // name those that get something
+		for _, d := range r.Plan.ByEndpoint {
+			r.Endpoints = append(r.Endpoints, d.Endpoint)
+		}
+		return r
+	}
 	for _, id := range job.EndpointIDs {
 		r.Endpoints = append(r.Endpoints, v.endpointRef(id))
 	}

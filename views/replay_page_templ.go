@@ -459,7 +459,7 @@ func jobBody(m ReplayModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, "\" hx-select=\"#replay\" hx-select-oob=\"#state,#replay-actions,#replay-causes\" hx-trigger=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, "\" hx-select=\"#replay\" hx-select-oob=\"#state,#replay-actions,#replay-causes,#replay-facts,#replay-commands\" hx-trigger=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1188,7 +1188,7 @@ func replayRate(m ReplayModel) templ.Component {
 			templ_7745c5c3_Var58 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 102, "<section class=\"part\" aria-labelledby=\"pace\"><div class=\"part-head\"><h2 id=\"pace\">Rate</h2><span class=\"tail text-xs\">takes effect within a second</span></div><form method=\"post\" action=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 102, "<section class=\"part\" aria-labelledby=\"pace\" id=\"replay-rate\"><div class=\"part-head\"><h2 id=\"pace\">Rate</h2><span class=\"tail text-xs\">takes effect within a second</span></div><form method=\"post\" action=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

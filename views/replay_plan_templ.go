@@ -349,7 +349,7 @@ func planNumbers(m ReplayModel) templ.Component {
 			templ_7745c5c3_Var17 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if len(m.Job.Plan.ByHour) > 0 {
+		if len(m.Job.Plan.ByHour) > 1 {
 			from, to := hourRange(m.Job.Plan)
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "<div class=\"plan-chart\">")
 			if templ_7745c5c3_Err != nil {
@@ -733,7 +733,7 @@ func replayFacts(m ReplayModel) templ.Component {
 			templ_7745c5c3_Var34 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 62, "<section class=\"part\" aria-label=\"Facts\"><dl class=\"pairs\"><dt>Id</dt><dd>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 62, "<section class=\"part\" aria-label=\"Facts\" id=\"replay-facts\"><dl class=\"pairs\"><dt>Id</dt><dd>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1104,7 +1104,7 @@ func commandsPart(m ReplayModel) templ.Component {
 			templ_7745c5c3_Var48 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 102, "<section class=\"part commands-part\" aria-labelledby=\"commands\"><div class=\"part-head\"><h2 id=\"commands\">From the command line</h2><span class=\"tail text-xs\">with a write key</span></div><div class=\"commands\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 102, "<section class=\"part commands-part\" aria-labelledby=\"commands\" id=\"replay-commands\"><div class=\"part-head\"><h2 id=\"commands\">From the command line</h2><span class=\"tail text-xs\">with a write key</span></div><div class=\"commands\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
