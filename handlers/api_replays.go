@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -30,12 +31,19 @@ func (a *App) createReplay(c *call) error {
 	return c.created(job)
 }
 
+// planTime is how long planning may take: what may change until the start is
+// written down, row by row. After a minute an Idempotency-Key counts as left
+// behind.
+const planTime = 50 * time.Second
+
 // launch plans a job and, unless it is a dry run, starts it.
 func (a *App) launch(c *call, job *relay.ReplayJob, dryRun bool) error {
-	if err := a.store.PlanReplay(c.ctx, job, c.Actor); err != nil || dryRun {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), planTime)
+	defer cancel()
+	if err := a.store.PlanReplay(ctx, job, c.Actor); err != nil || dryRun {
 		return err
 	}
-	started, err := a.store.StartReplay(c.ctx, c.Project, job.ID, c.Actor)
+	started, err := a.store.StartReplay(ctx, c.Project, job.ID, c.Actor)
 	if err == nil {
 		*job = started
 	}
@@ -65,7 +73,7 @@ func (a *App) listReplays(c *call) error {
 	if err != nil {
 		return err
 	}
-	return replyList(c, rows, jobShape)
+	return replyList(c, rows, jobState)
 }
 
 // replayJob finds the job that the path names.
@@ -175,9 +183,11 @@ func (a *App) replayFailedAgain(c *call) error {
 	if err := decodeBody(c.body(), &in, true); err != nil {
 		return err
 	}
-	job, err := a.store.PlanFailed(c.ctx, c.Project, id, c.Actor)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), planTime)
+	defer cancel()
+	job, err := a.store.PlanFailed(ctx, c.Project, id, c.Actor)
 	if err == nil && !in.DryRun.Value {
-		job, err = a.store.StartReplay(c.ctx, c.Project, job.ID, c.Actor)
+		job, err = a.store.StartReplay(ctx, c.Project, job.ID, c.Actor)
 	}
 	if err != nil {
 		return err

@@ -25,7 +25,9 @@ func (w *world) serve() string {
 		if err := w.ShutdownWithTimeout(10 * time.Second); err != nil {
 			w.t.Errorf("shutting down: %v", err)
 		}
-		<-served
+		if err := <-served; err != nil {
+			w.t.Errorf("serving: %v", err)
+		}
 	})
 	return "http://" + l.Addr().String()
 }

@@ -24,8 +24,9 @@ type client struct {
 	http *http.Client
 }
 
-// callTime is how long one call may take; an export may take longer.
-const callTime = 30 * time.Second
+// callTime is how long one call may take: planning a large replay takes a
+// while. An export may take longer.
+const callTime = 3 * time.Minute
 
 func newClient() (*client, error) {
 	base := strings.TrimSuffix(cmp.Or(os.Getenv("REPRISE_URL"), "http://127.0.0.1:8080"), "/")
