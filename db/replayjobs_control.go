@@ -189,6 +189,13 @@ func (s *Store) settleSome(ctx context.Context, tx bun.Tx, row *replayRow) (int,
 		return 0, err
 	}
 	if relay.ReplayStatus(row.Status) == relay.ReplayCancelled {
+		items := make([]replayItem, len(rows))
+		for i := range rows {
+			items[i].event.ID = rows[i].EventID
+		}
+		if err := s.lockReplays(ctx, tx, items); err != nil {
+			return 0, err
+		}
 		for _, r := range rows {
 			if err := s.undoReplay(ctx, tx, row.ProjectID, r.ID, r.EventID); err != nil {
 				return 0, err
@@ -211,12 +218,13 @@ func (s *Store) settleSome(ctx context.Context, tx bun.Tx, row *replayRow) (int,
 }
 
 // undoReplay discards a delivery of a cancelled job; what it stood in for
-// counts again.
+// counts again, unless it was replayed once more.
 func (s *Store) undoReplay(ctx context.Context, tx bun.Tx, project, id, event relay.ID) error {
 	if err := discard(ctx, tx, project, id, "The replay job was cancelled."); err != nil {
 		return err
 	}
-	_, err := tx.NewUpdate().Table("deliveries").Set("replayed_by = NULL").
+	_, err := tx.NewUpdate().Table("deliveries").
+		Set("replayed_by = (SELECT n.replayed_by FROM deliveries n WHERE n.project_id = ? AND n.id = ?)", project, id).
 		Where("event_id = ? AND project_id = ? AND replayed_by = ?", event, project, id).Exec(ctx)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package db
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -69,8 +70,27 @@ func (t *replayTally) event(typ string, hour, oldest, newest int64, n int) {
 
 const hourMicros = int64(time.Hour / time.Microsecond)
 
-// countWalk counts the events of a range of ids.
+// countWalk counts the events of a range of ids, and at the same time those
+// that were delivered before: each takes a while when there are millions.
 func (s *Store) countWalk(ctx context.Context, p *plan, lower, end []byte) error {
+	var delivered []deliveredCount
+	counted := make(chan error, 1)
+	go func() {
+		var err error
+		delivered, err = s.countDelivered(ctx, p, lower, end)
+		counted <- err
+	}()
+	err := errors.Join(s.countEvents(ctx, p, lower, end), <-counted)
+	for _, d := range delivered {
+		if takers, _ := p.tally.takersOf(d.kind); slices.Contains(takers, d.endpoint) {
+			p.tally.delivered[d.endpoint] += d.n
+		}
+	}
+	return err
+}
+
+// countEvents counts the events of a range of ids.
+func (s *Store) countEvents(ctx context.Context, p *plan, lower, end []byte) error {
 	q := walkable(s.r.NewSelect().TableExpr("events AS events"), p.ProjectID, &p.Selection, lower, end).
 		ColumnExpr("source_id, event_type, received_at / ? AS hour", hourMicros).
 		ColumnExpr("CASE WHEN NOT signature_valid OR status = 'rejected' THEN 'rejected' WHEN status = 'duplicate' THEN 'duplicate' WHEN is_test THEN 'test' ELSE '' END AS why").
@@ -102,27 +122,31 @@ func (s *Store) countWalk(ctx context.Context, p *plan, lower, end []byte) error
 			}
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return translate(err)
-	}
-	return s.countDelivered(ctx, p, lower, end)
+	return translate(rows.Err())
 }
 
-// countDelivered counts the pairs of a range of ids that were delivered before.
-func (s *Store) countDelivered(ctx context.Context, p *plan, lower, end []byte) error {
-	if len(p.targets) == 0 || p.tally.events == 0 {
-		return nil
+// deliveredCount is how many events of a kind an endpoint has delivered.
+type deliveredCount struct {
+	endpoint relay.ID
+	kind     kindOfEvent
+	n        int
+}
+
+// countDelivered counts the pairs of a range of ids that were delivered
+// before, whether or not the selection has them.
+func (s *Store) countDelivered(ctx context.Context, p *plan, lower, end []byte) ([]deliveredCount, error) {
+	if len(p.targets) == 0 {
+		return nil, nil
 	}
 	ids := make([]relay.ID, len(p.targets))
 	for i := range p.targets {
 		ids[i] = p.targets[i].EndpointID
 	}
 	q := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_delivered")).
-		ColumnExpr("endpoint_id, source_id, event_type, count(DISTINCT event_id) AS n").
+		Distinct().Column("endpoint_id", "event_id", "source_id", "event_type").
 		Where("endpoint_id IN (?) AND status = 'delivered'", bun.List(ids)).
-		Where("event_id >= ? AND event_id < ?", lower, end).
 		Where("event_id NOT IN (SELECT id FROM events WHERE project_id = ? AND is_test)", p.ProjectID).
-		GroupExpr("endpoint_id, source_id, event_type")
+		Where("event_id >= ? AND event_id < ?", lower, end)
 	if f := &p.Selection; !f.From.IsZero() || !f.To.IsZero() {
 		// Ids say the time but for a moment: at both ends the event tells.
 		const slack = 2 * time.Second
@@ -136,23 +160,21 @@ func (s *Store) countDelivered(ctx context.Context, p *plan, lower, end []byte) 
 		event := walkable(s.r.NewSelect().TableExpr("events AS e").ColumnExpr("1"), p.ProjectID, f, lower, end).Where("e.id = deliveries.event_id")
 		q = q.Where("(event_id >= ? AND event_id < ? OR EXISTS (?))", from, to, event)
 	}
-	rows, err := q.Rows(ctx)
+	rows, err := s.r.NewSelect().TableExpr("(?) AS d", q).ColumnExpr("endpoint_id, source_id, event_type, count(*) AS n").
+		GroupExpr("endpoint_id, source_id, event_type").Rows(ctx)
 	if err != nil {
-		return translate(err)
+		return nil, translate(err)
 	}
 	defer func() { _ = rows.Close() }()
+	var out []deliveredCount
 	for rows.Next() {
-		var endpoint relay.ID
-		var k kindOfEvent
-		var n int
-		if err := rows.Scan(&endpoint, &k.source, &k.typ, &n); err != nil {
-			return err
+		var d deliveredCount
+		if err := rows.Scan(&d.endpoint, &d.kind.source, &d.kind.typ, &d.n); err != nil {
+			return nil, err
 		}
-		if takers, _ := p.tally.takersOf(k); slices.Contains(takers, endpoint) {
-			p.tally.delivered[endpoint] += n
-		}
+		out = append(out, d)
 	}
-	return translate(rows.Err())
+	return out, translate(rows.Err())
 }
 
 // cutWalk is the id before which the oldest MaxEvents events of a range are.

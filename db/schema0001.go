@@ -80,7 +80,7 @@ CREATE INDEX IF NOT EXISTS deliveries_event ON deliveries (event_id, project_id,
 CREATE UNIQUE INDEX IF NOT EXISTS deliveries_replay ON deliveries (replay_id, event_id, endpoint_id) WHERE replay_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_replay_list ON deliveries (replay_id, project_id, id) WHERE replay_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_replay_status ON deliveries (replay_id, status, endpoint_id, cause) WHERE replay_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS deliveries_delivered ON deliveries (endpoint_id, source_id, event_type, event_id) WHERE status = 'delivered';
+CREATE INDEX IF NOT EXISTS deliveries_delivered ON deliveries (endpoint_id, event_id, source_id, event_type) WHERE status = 'delivered';
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (endpoint_id, lane, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_lease ON deliveries (lease_until, endpoint_id, project_id) WHERE lease_until IS NOT NULL;
 CREATE INDEX IF NOT EXISTS deliveries_dead ON deliveries (project_id, id) WHERE status = 'dlq' AND replayed_by IS NULL;
