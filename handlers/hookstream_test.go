@@ -93,3 +93,19 @@ func TestHookstream(t *testing.T) {
 	w.clock.advance(2 * time.Hour)
 	w.api("GET", "/v1/replay/"+id, nil).problem(t, 404, relay.KindNotFound)
 }
+
+// TestHookstreamMore leaves nothing out in silence.
+func TestHookstreamMore(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	src, _ := w.past(hookstreamEvents+1, "x")
+	e := w.endpointFor(nil)
+	body := object{"destination_id": e["id"], "source_id": src["id"], "from": w.ago(24 * time.Hour), "to": w.ago(0)}
+	if fields := w.api("POST", "/v1/replay", body).problem(t, 422, relay.KindValidation); !cmp.Equal(fields, []string{"max_events"}) {
+		t.Errorf("more than the default: %v", fields)
+	}
+	body["max_events"] = hookstreamEvents
+	if job := w.api("POST", "/v1/replay", body).json(t, 202)["job"].(object); job["total"] != float64(hookstreamEvents) {
+		t.Errorf("so many at most: %v", job)
+	}
+}
