@@ -102,6 +102,7 @@ func (f *form) typedEndpoint(id relay.ID, authSet bool, err error) views.Endpoin
 	return views.EndpointForm{
 		ID: id, Name: f.raw("name"), URL: f.raw("url"), Description: f.block("description"),
 		SourceIDs: f.values["source_ids"], EventFilter: f.block("event_filter"), Secret: f.raw("secret"),
+		BackfillDays:    f.raw("backfill_days"),
 		RetryMaxRetries: f.raw("retry_max_retries"), RetryInitialDelay: f.raw("retry_initial_delay"),
 		RetryFactor: f.raw("retry_factor"), RetryMaxDelay: f.raw("retry_max_delay"),
 		HTTPTimeout: f.raw("http_timeout"), RateLimit: f.raw("rate_limit"),

@@ -18,7 +18,11 @@ func createEndpointForm(v *visit, f *form) error {
 		e.Secrets[0].Value = secret
 	}
 	err := f.applyEndpoint(e, v.app.o.Egress)
-	if err == nil {
+	days := f.number("backfill_days", "backfill_days", 0)
+	if days < 0 || days > maxBackfillDays {
+		f.faults.add("backfill_days", "must be a whole number from 1 to 365, or be empty")
+	}
+	if err = f.check(err); err == nil {
 		err = v.store.CreateEndpoint(v.ctx, e, v.Actor)
 	}
 	if isTyped(err) {
@@ -29,7 +33,22 @@ func createEndpointForm(v *visit, f *form) error {
 	if err != nil {
 		return err
 	}
+	if days > 0 {
+		v.frame.Flash = v.backfilled(e, days)
+	}
 	return v.showEndpoint(fiber.StatusCreated, e, shownEndpoint{newSecret: e.Secrets[0].Value, form: endpointForm(e)})
+}
+
+// backfilled sends a new endpoint what came in before it, and says so.
+func (v *visit) backfilled(e *relay.Endpoint, days int) *views.Flash {
+	job := v.app.backfill(v.call, e, days)
+	if job.Error != nil {
+		return &views.Flash{Tone: views.ToneWarn, Text: "The endpoint was created, but not sent what came in before: " + *job.Error}
+	}
+	return &views.Flash{
+		Text:    "Sending it the events of the last " + several(days, "day", "days") + ".",
+		LinkURL: "/replays/" + *job.ReplayID, LinkLabel: "Watch the replay",
+	}
 }
 
 func updateEndpointForm(v *visit, f *form) error {

@@ -174,3 +174,18 @@ func TestForeignReplaysAreUnknown(t *testing.T) {
 	}
 	b.get("/replays").wants(http.StatusOK).hides("secret.thing")
 }
+
+func TestNewEndpointIsBackfilled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.receive("shop", "", `{"type":"order.paid"}`)
+	b := s.loggedIn()
+	form := url.Values{"name": {"Late"}, "url": {"https://late.acme.example/in"}, "backfill_days": {"400"}}
+	b.post("/endpoints", form).wants(http.StatusUnprocessableEntity).says("from 1 to 365")
+	form.Set("backfill_days", "7")
+	b.post("/endpoints", form).wants(http.StatusCreated).says("Sending it the events of the last 7 days.", "Watch the replay")
+	if jobs := s.jobs(); len(jobs) != 1 || !jobs[0].Backfill || jobs[0].Status != relay.ReplayRunning {
+		t.Fatalf("jobs: %+v", jobs)
+	}
+	b.get(replayPath(s.jobs()[0].ID)).wants(http.StatusOK).says("backfill of a new endpoint", "of 1 deliveries done").hides("Plan again")
+}

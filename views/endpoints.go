@@ -60,6 +60,7 @@ type EndpointForm struct {
 	SourceIDs         []string        // source_ids, repeated, prefixed ids; none: every source
 	EventFilter       string          // event_filter, one a line or by commas; empty: all
 	Secret            string          // secret, new endpoints only; empty: one is made
+	BackfillDays      string          // backfill_days, new endpoints only; empty: none
 	RetryMaxRetries   string          // retry_max_retries
 	RetryInitialDelay string          // retry_initial_delay, seconds
 	RetryFactor       string          // retry_factor

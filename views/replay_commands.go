@@ -21,8 +21,10 @@ type replayBody struct {
 	Status             string   `json:"status,omitempty"`
 	Q                  string   `json:"q,omitempty"`
 	DeliveryStatus     string   `json:"delivery_status,omitempty"`
+	NewestOnly         *bool    `json:"newest_only,omitempty"`
 	DeliveryEndpointID string   `json:"delivery_endpoint_id,omitempty"`
 	Cause              string   `json:"cause,omitempty"`
+	ReplayID           string   `json:"replay_id,omitempty"`
 	RateLimit          int      `json:"rate_limit,omitempty"`
 	MaxEvents          int      `json:"max_events,omitempty"`
 	IgnoreFilter       bool     `json:"ignore_filter,omitempty"`
@@ -46,7 +48,11 @@ func (f ReplayForm) body() replayBody {
 		IgnoreFilter: f.IgnoreFilter, SkipDelivered: f.SkipDelivered, Note: f.Note, DryRun: true,
 	}
 	if f.Of == ReplayOfDeliveries {
-		b.DeliveryStatus, b.DeliveryEndpointID, b.Cause, b.Status, b.Q = f.DeliveryStatus, f.DeliveryEndpointID, f.Cause, "", ""
+		b.DeliveryStatus, b.DeliveryEndpointID, b.Cause, b.ReplayID = f.DeliveryStatus, f.DeliveryEndpointID, f.Cause, f.ReplayID
+		b.Status, b.Q = "", ""
+		if f.DeliveryStatus == string(relay.DeliveryDLQ) { // the API leaves those out that were replayed since
+			b.NewestOnly = new(bool)
+		}
 	}
 	return b
 }
@@ -77,16 +83,19 @@ func replayCommands(m ReplayModel) []Fact {
 	if m.Job.Progress.Failed > 0 {
 		acts = append(acts, Fact{Name: "What failed", Value: "reprise replay failed " + id})
 	}
-	if m.NoAgain || m.Again.ReplayID != "" {
+	if m.NoAgain {
 		return acts
 	}
-	text, err := json.Marshal(m.Again.body())
+	body := m.Again.body()
+	text, err := json.Marshal(body)
 	if err != nil { // strings and numbers always marshal
 		panic(err)
 	}
-	return append(acts,
-		Fact{Name: "Plan the same again", Value: m.Again.command()},
-		Fact{Value: api("") + " \\\n  -H 'Content-Type: application/json' \\\n  -d " + shellQuote(string(text))})
+	name := "Plan the same again"
+	if body.ReplayID == "" && body.NewestOnly == nil { // which the command line has no words for
+		acts, name = append(acts, Fact{Name: name, Value: m.Again.command()}), ""
+	}
+	return append(acts, Fact{Name: name, Value: api("") + " \\\n  -H 'Content-Type: application/json' \\\n  -d " + shellQuote(string(text))})
 }
 
 // command is the plan of a form by the command line.
