@@ -12,7 +12,7 @@ var auditActions = []string{
 	"endpoint.resumed", "endpoint.secret_rotated", "endpoint.test_fired", "endpoint.updated",
 	"event.published", "event.replayed",
 	"project.created", "project.updated",
-	"replay_job.cancelled", "replay_job.paused", "replay_job.planned", "replay_job.rate_changed", "replay_job.resumed", "replay_job.started",
+	"replay_job.cancelled", "replay_job.completed", "replay_job.failed", "replay_job.paused", "replay_job.planned", "replay_job.rate_changed", "replay_job.resumed", "replay_job.started",
 	"session.ended", "session.failed", "session.started",
 	"source.created", "source.deleted", "source.updated",
 	"user.created", "user.password_changed",
