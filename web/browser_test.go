@@ -92,7 +92,16 @@ func (p *person) open(path string) {
 	if !strings.HasPrefix(path, "http") {
 		path = p.base + path
 	}
-	p.do(chromedp.Navigate(path), chromedp.WaitReady(chromedp.CSS("body")))
+	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	defer cancel()
+	err := chromedp.Do(ctx, chromedp.Navigate(path))
+	for err != nil && strings.Contains(err.Error(), "ERR_ABORTED") { // a form's redirect was still on its way
+		err = chromedp.Do(ctx, chromedp.Navigate(path))
+	}
+	if err != nil {
+		p.t.Fatalf("opening %s: %v", path, err)
+	}
+	p.do(chromedp.WaitReady(chromedp.CSS("body")))
 }
 
 func (p *person) fill(selector, text string) {
