@@ -179,7 +179,7 @@ func replaySelection(m ReplayNewModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, ">Failed deliveries</label></div></fieldset><div class=\"when when-dead\"><p class=\"text-muted\">Deliveries of the past. Each goes to its own endpoint again, unless others are ticked below.</p><div class=\"pair\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, ">Deliveries</label></div></fieldset><div class=\"when when-dead\"><p class=\"text-muted\">Deliveries of the past. Each goes to its own endpoint again, unless others are ticked below.</p><div class=\"pair\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

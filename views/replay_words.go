@@ -218,7 +218,7 @@ const ReplayOfDeliveries = "deliveries"
 const ReplayDead = "failed"
 
 var replayDeliveryOptions = []Option{
-	{ReplayDead, "dead letters, but those replayed since"}, {string(relay.DeliveryDLQ), "all dead letters"},
+	{ReplayDead, "dead letters, without those replayed since"}, {string(relay.DeliveryDLQ), "all dead letters"},
 	{string(relay.DeliveryDiscarded), "discarded"}, {string(relay.DeliveryDelivered), "delivered"}, {"", "any"},
 }
 
