@@ -5,9 +5,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
-
-	"github.com/uptrace/bun"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -73,7 +72,7 @@ const hourMicros = int64(time.Hour / time.Microsecond)
 // countWalk counts the events of a range of ids, and at the same time those
 // that were delivered before: each takes a while when there are millions.
 func (s *Store) countWalk(ctx context.Context, p *plan, lower, end []byte) error {
-	var delivered []deliveredCount
+	var delivered map[relay.ID]int
 	counted := make(chan error, 1)
 	go func() {
 		var err error
@@ -81,100 +80,121 @@ func (s *Store) countWalk(ctx context.Context, p *plan, lower, end []byte) error
 		counted <- err
 	}()
 	err := errors.Join(s.countEvents(ctx, p, lower, end), <-counted)
-	for _, d := range delivered {
-		if takers, _ := p.tally.takersOf(d.kind); slices.Contains(takers, d.endpoint) {
-			p.tally.delivered[d.endpoint] += d.n
-		}
+	for id, n := range delivered {
+		p.tally.delivered[id] += n
 	}
 	return err
 }
 
-// countEvents counts the events of a range of ids.
+const (
+	countParts   = 32 // a database sorts many small parts sooner than one large one
+	countWorkers = 2
+)
+
+// countEvents counts the events of a range of ids, part by part.
 func (s *Store) countEvents(ctx context.Context, p *plan, lower, end []byte) error {
-	q := walkable(s.r.NewSelect().TableExpr("events AS events"), p.ProjectID, &p.Selection, lower, end).
-		ColumnExpr("source_id, event_type, received_at / ? AS hour", hourMicros).
-		ColumnExpr("CASE WHEN NOT signature_valid OR status = 'rejected' THEN 'rejected' WHEN status = 'duplicate' THEN 'duplicate' WHEN is_test THEN 'test' ELSE '' END AS why").
-		ColumnExpr("count(*) AS n, min(received_at) AS oldest, max(received_at) AS newest").GroupExpr("source_id, event_type, hour, why")
-	rows, err := q.Rows(ctx)
+	parts, err := s.splitRange(ctx, p, lower, end)
 	if err != nil {
-		return translate(err)
+		return err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var k kindOfEvent
-		var hour, oldest, newest int64
-		var why string
-		var n int
-		if err := rows.Scan(&k.source, &k.typ, &hour, &why, &n, &oldest, &newest); err != nil {
-			return err
-		}
-		takers, selected := p.tally.takersOf(k)
-		switch {
-		case !selected:
-		case why != "":
-			p.tally.reasons[why] += n
-		case len(takers) == 0:
-			p.tally.unmatched += n
-		default:
-			p.tally.event(k.typ, hour, oldest, newest, n)
-			for _, id := range takers {
-				p.tally.pairs[id] += n
+	var lock sync.Mutex
+	var next int
+	faults := make(chan error, countWorkers)
+	for range countWorkers {
+		go func() {
+			for {
+				lock.Lock()
+				i := next
+				next++
+				lock.Unlock()
+				if i >= len(parts) {
+					faults <- nil
+					return
+				}
+				groups, err := s.countPart(ctx, p, parts[i])
+				if err != nil {
+					faults <- err
+					return
+				}
+				lock.Lock()
+				for _, g := range groups {
+					p.tally.group(g)
+				}
+				lock.Unlock()
 			}
+		}()
+	}
+	for range countWorkers {
+		err = errors.Join(err, <-faults)
+	}
+	return err
+}
+
+// splitRange cuts a range of ids into parts of the same time.
+func (s *Store) splitRange(ctx context.Context, p *plan, lower, end []byte) ([]idSpan, error) {
+	var first, last []relay.ID
+	for order, ids := range map[string]*[]relay.ID{"id": &first, "id DESC": &last} {
+		q := s.r.NewSelect().TableExpr("events").Column("id").Where("project_id = ? AND id >= ? AND id < ?", p.ProjectID, lower, end)
+		if err := q.OrderExpr(order).Limit(1).Scan(ctx, ids); err != nil {
+			return nil, translate(err)
 		}
 	}
-	return translate(rows.Err())
-}
-
-// deliveredCount is how many events of a kind an endpoint has delivered.
-type deliveredCount struct {
-	endpoint relay.ID
-	kind     kindOfEvent
-	n        int
-}
-
-// countDelivered counts the pairs of a range of ids that were delivered
-// before, whether or not the selection has them.
-func (s *Store) countDelivered(ctx context.Context, p *plan, lower, end []byte) ([]deliveredCount, error) {
-	if len(p.targets) == 0 {
+	if len(first) == 0 || len(last) == 0 {
 		return nil, nil
 	}
-	ids := make([]relay.ID, len(p.targets))
-	for i := range p.targets {
-		ids[i] = p.targets[i].EndpointID
+	from, step := first[0].Time(), last[0].Time().Sub(first[0].Time())/countParts
+	spans := make([]idSpan, countParts)
+	for i := range spans {
+		spans[i] = idSpan{idBound(from.Add(time.Duration(i) * step)), idBound(from.Add(time.Duration(i+1) * step))}
 	}
-	q := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_delivered")).
-		Distinct().Column("endpoint_id", "event_id", "source_id", "event_type").
-		Where("endpoint_id IN (?) AND status = 'delivered'", bun.List(ids)).
-		Where("event_id NOT IN (SELECT id FROM events WHERE project_id = ? AND is_test)", p.ProjectID).
-		Where("event_id >= ? AND event_id < ?", lower, end)
-	if f := &p.Selection; !f.From.IsZero() || !f.To.IsZero() {
-		// Ids say the time but for a moment: at both ends the event tells.
-		const slack = 2 * time.Second
-		from, to := zeroID(), end
-		if !f.From.IsZero() {
-			from = idBound(f.From.Add(slack))
-		}
-		if !f.To.IsZero() {
-			to = idBound(f.To.Add(-slack))
-		}
-		event := walkable(s.r.NewSelect().TableExpr("events AS e").ColumnExpr("1"), p.ProjectID, f, lower, end).Where("e.id = deliveries.event_id")
-		q = q.Where("(event_id >= ? AND event_id < ? OR EXISTS (?))", from, to, event)
-	}
-	rows, err := s.r.NewSelect().TableExpr("(?) AS d", q).ColumnExpr("endpoint_id, source_id, event_type, count(*) AS n").
-		GroupExpr("endpoint_id, source_id, event_type").Rows(ctx)
+	spans[0].from, spans[countParts-1].before = lower, end
+	return spans, nil
+}
+
+// eventCount are the events of one kind, hour and reason not to be replayed.
+type eventCount struct {
+	kind                 kindOfEvent
+	why                  string
+	n                    int
+	hour, oldest, newest int64
+}
+
+func (s *Store) countPart(ctx context.Context, p *plan, part idSpan) ([]eventCount, error) {
+	q := walkable(s.r.NewSelect().TableExpr("events AS events"), p.ProjectID, &p.Selection, part.from, part.before).
+		ColumnExpr("source_id, event_type, received_at / ? AS hour", hourMicros).
+		ColumnExpr("CASE WHEN NOT signature_valid OR status = 'rejected' THEN 'rejected' WHEN status = 'duplicate' THEN 'duplicate' WHEN is_test THEN 'test' ELSE '' END AS why").
+		ColumnExpr("count(*) AS n, min(received_at) AS oldest, max(received_at) AS newest").GroupExpr("hour, event_type, source_id, why")
+	rows, err := q.Rows(ctx)
 	if err != nil {
 		return nil, translate(err)
 	}
 	defer func() { _ = rows.Close() }()
-	var out []deliveredCount
+	var out []eventCount
 	for rows.Next() {
-		var d deliveredCount
-		if err := rows.Scan(&d.endpoint, &d.kind.source, &d.kind.typ, &d.n); err != nil {
+		var g eventCount
+		if err := rows.Scan(&g.kind.source, &g.kind.typ, &g.hour, &g.why, &g.n, &g.oldest, &g.newest); err != nil {
 			return nil, err
 		}
-		out = append(out, d)
+		out = append(out, g)
 	}
 	return out, translate(rows.Err())
+}
+
+// group adds events of one kind.
+func (t *replayTally) group(g eventCount) {
+	takers, selected := t.takersOf(g.kind)
+	switch {
+	case !selected:
+	case g.why != "":
+		t.reasons[g.why] += g.n
+	case len(takers) == 0:
+		t.unmatched += g.n
+	default:
+		t.event(g.kind.typ, g.hour, g.oldest, g.newest, g.n)
+		for _, id := range takers {
+			t.pairs[id] += g.n
+		}
+	}
 }
 
 // cutWalk is the id before which the oldest MaxEvents events of a range are.

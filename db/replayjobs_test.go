@@ -154,6 +154,10 @@ func TestSkipDelivered(t *testing.T) {
 			record(t, w.Store, outcome(w.Store, c, []relay.DeliveryStatus{relay.DeliveryDelivered, relay.DeliveryDLQ}[i%2]))
 		}
 		w.clock.advance(time.Hour)
+		for typ, want := range map[string]int{"invoice.*": 3, "invoice.paid": 3, "*": 3, "invoice.p": 0, "customer.*": 0} {
+			j := w.planJob(t, to(e), func(j *relay.ReplayJob) { j.Selection.EventTypes = []string{"nothing", typ} })
+			equal(t, "already delivered of "+typ, j.Plan.AlreadyDelivered, want)
+		}
 		j := w.planJob(t, to(e), func(j *relay.ReplayJob) { j.SkipDelivered = true })
 		equal(t, "pairs", j.Plan.Pairs, 6)
 		equal(t, "already delivered", j.Plan.AlreadyDelivered, 3)
