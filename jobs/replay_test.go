@@ -191,7 +191,11 @@ func TestReplayJobBrakes(t *testing.T) {
 		if n := len(r.sink.hits("/a")); n < 26 || n > 100 || !strings.HasPrefix(j.Reason, relay.ReasonBrake) {
 			t.Errorf("paused after %d: %s", n, j.Reason)
 		}
-		r.eventually("what is being sent ends", func() bool { p := r.job(id).Progress; return p.Failed == len(r.sink.hits("/a")) })
+		r.eventually("what is being sent ends", func() bool {
+			open, err := r.store.RunningReplays(t.Context())
+			r.must(err)
+			return len(open) == 0
+		})
 		groups, err := r.store.ReplayFailures(t.Context(), r.project, id)
 		r.must(err)
 		if len(groups) != 1 || groups[0].Count != r.job(id).Progress.Failed || groups[0].FirstID.IsZero() {
