@@ -7,13 +7,13 @@ import (
 )
 
 // NewIDAt makes an id whose time part is at, so that a range of times is a
-// range of ids. Ids of one millisecond are in random order.
+// range of ids. The twelve bits after the version hold the fraction of the
+// millisecond (RFC 9562, 6.2, method 3): ids sort by the microsecond.
 func NewIDAt(at time.Time) ID {
 	id := IDFloor(at)
-	var random [10]byte
-	_, _ = rand.Read(random[:]) // never fails since Go 1.24
-	copy(id[6:], random[:])
-	id[6] = id[6]&0x0f | 0x70
+	_, _ = rand.Read(id[8:]) // never fails since Go 1.24
+	fraction := uint16(at.Nanosecond() % 1e6 * 4096 / 1e6)
+	binary.BigEndian.PutUint16(id[6:], 0x7000|fraction)
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }
