@@ -64,7 +64,8 @@ func (s *Store) planReplay(ctx context.Context, j *relay.ReplayJob, by relay.Act
 		s.dropItems(context.WithoutCancel(ctx), j.ID)
 		return nil, err
 	}
-	return p.row, p.finish(s.Config())
+	p.finish(s.Config())
+	return p.row, nil
 }
 
 func zeroID() []byte { return make([]byte, len(relay.ID{})) }
@@ -98,7 +99,7 @@ func (s *Store) fillPlan(ctx context.Context, p *plan, now time.Time) error {
 }
 
 // finish fills the plan in, and the row from it.
-func (p *plan) finish(config *Snapshot) error {
+func (p *plan) finish(config *Snapshot) {
 	p.Plan = p.tally.plan(config, p.SkipDelivered || p.Backfill, p.RateLimit)
 	p.EndpointIDs = nil
 	if p.own {
@@ -115,7 +116,6 @@ func (p *plan) finish(config *Snapshot) error {
 		p.Selection.Named, p.Selection.EventIDs, p.Selection.DeliveryIDs = n, nil, nil
 	}
 	p.row.Total, p.row.Selection, p.row.Targets, p.row.Plan = p.Plan.Pairs, jsonText(p.Selection), jsonText(p.targets), jsonText(p.Plan)
-	return nil
 }
 
 // freezeTargets are the endpoints that a job may send to.
