@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -87,21 +88,30 @@ func (p *person) picture(name string) {
 	}
 }
 
+// open goes to a page, also while the redirect of a form is still on its way,
+// over which a plain navigation stumbles.
 func (p *person) open(path string) {
 	p.t.Helper()
 	if !strings.HasPrefix(path, "http") {
 		path = p.base + path
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
-	defer cancel()
-	err := chromedp.Do(ctx, chromedp.Navigate(path))
-	for err != nil && strings.Contains(err.Error(), "ERR_ABORTED") { // a form's redirect was still on its way
-		err = chromedp.Do(ctx, chromedp.Navigate(path))
+	if !strings.HasPrefix(p.where(), "http") {
+		p.do(chromedp.Navigate(path), chromedp.WaitReady(chromedp.CSS("body")))
+		return
 	}
-	if err != nil {
-		p.t.Fatalf("opening %s: %v", path, err)
+	eval[chromedp.Void](p, "window.leaving = true; location.assign("+strconv.Quote(path)+")")
+	there := p.poll(func() bool {
+		return eval[bool](p, `(() => {
+			if (window.leaving || document.readyState !== 'complete') return false
+			if (location.href === `+strconv.Quote(path)+`) return true
+			window.leaving = true
+			location.assign(`+strconv.Quote(path)+`)
+			return false
+		})()`)
+	})
+	if !there {
+		p.t.Fatalf("%s did not open; this is %s", path, p.where())
 	}
-	p.do(chromedp.WaitReady(chromedp.CSS("body")))
 }
 
 func (p *person) fill(selector, text string) {
@@ -110,15 +120,21 @@ func (p *person) fill(selector, text string) {
 	p.do(chromedp.WaitVisible(field), chromedp.Clear(field), chromedp.SendKeys(field, text))
 }
 
-// press clicks what a person would name by its words.
+// press clicks what a person would name by its words. It looks and clicks in
+// one go, for pages replace parts of themselves.
 func (p *person) press(words string) {
 	p.t.Helper()
-	p.clickAt(`//*[self::button or self::a or self::summary][normalize-space(.)="` + words + `"]`)
-}
-
-func (p *person) clickAt(xpath string) {
-	p.t.Helper()
-	p.do(chromedp.Click(xpath, chromedp.NodeVisible))
+	pressed := p.poll(func() bool {
+		return eval[bool](p, `(() => {
+			const found = [...document.querySelectorAll('button, a, summary')].find(e => e.innerText.trim() === `+strconv.Quote(words)+` && e.offsetParent)
+			found?.click()
+			return !!found
+		})()`)
+	})
+	if !pressed {
+		p.picture("failed")
+		p.t.Fatalf("%s has nothing to press that says %q; it says:\n%s", p.where(), words, p.text())
+	}
 }
 
 // text is what the page says.
@@ -166,14 +182,20 @@ func (p *person) poll(ok func() bool) bool {
 	return true
 }
 
-// eval runs a script and returns its value.
+// eval runs a script and returns its value. A page that leaves meanwhile is
+// asked again as the page that it became.
 func eval[T any](p *person, script string) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
 	defer cancel()
-	out, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
-	if err != nil {
+	for {
+		out, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+		switch {
+		case err == nil:
+			return out
+		case ctx.Err() == nil && (strings.Contains(err.Error(), "navigated") || strings.Contains(err.Error(), "context")):
+			continue
+		}
 		p.t.Fatalf("at %s: %v", p.where(), err)
 	}
-	return out
 }

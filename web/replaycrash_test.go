@@ -10,6 +10,7 @@ type jobThing struct {
 	ID       string `json:"id"`
 	Status   string `json:"status"`
 	Reason   string `json:"reason"`
+	Rate     int    `json:"rate_limit"`
 	Progress struct {
 		Total     int `json:"total"`
 		Processed int `json:"processed"`

@@ -66,6 +66,8 @@ func TestJourneyRecovery(t *testing.T) {
 	}
 	p.fill(`input[name=rate_limit]`, "500")
 	p.press("Set")
+	prog.eventually("the rate is set", func() bool { return prog.job(job).Rate == 500 })
+	p.sees("at most 500/s")
 	p.press("Resume")
 	prog.eventually("it completes", func() bool { return prog.job(job).Status == "completed" })
 	p.sees("completed")
