@@ -15,6 +15,8 @@ type plan struct {
 	Paced       time.Duration // how long it lasts
 	Idle        time.Duration
 	Due         int           // deliveries of the dead endpoint
+	Replay      int           // events of the replay job
+	ReplayRate  int           // of the job, deliveries a second
 	Settle      time.Duration // after the last arrival, for those that come twice
 	Stall       time.Duration // without an arrival, after which the rest is lost
 }
@@ -48,7 +50,7 @@ func (b *bench) measure(ctx context.Context) (result, error) {
 	if _, _, err := b.deliver(ctx, loadJob{Events: min(1000, b.plan.Deliveries), Connections: b.plan.Connections}); err != nil {
 		return r, err
 	}
-	steps := []func(context.Context, *result) error{b.throughput, b.idle, b.paced, b.noisy}
+	steps := []func(context.Context, *result) error{b.throughput, b.idle, b.paced, b.replaying, b.noisy}
 	for _, step := range steps {
 		if err := step(ctx, &r); err != nil {
 			return r, err
@@ -72,7 +74,7 @@ func (b *bench) throughput(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	peak, err := peakMegabytes(b.procs["server"])
+	peak, err := megabytes(b.procs["server"], "VmHWM")
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type result struct {
 	Throughput  throughput         `json:"throughput"`
 	Paced       outcome            `json:"paced"`
 	IdlePercent map[string]float64 `json:"idle_percent"` // of one core
+	Replay      *replayed          `json:"replay,omitempty"`
 	Noisy       []noisy            `json:"noisy_neighbour,omitempty"`
 }
 
@@ -75,6 +76,10 @@ func (r result) summary(w io.Writer) {
 	fmt.Fprintf(w, "  CPU         %s; server's peak memory %.0f MB\n", list(t.CPUSeconds, "s"), t.PeakMegabytes)
 	fmt.Fprintf(w, "  paced       %s\n", r.Paced)
 	fmt.Fprintf(w, "  idle        %s of a core\n", list(r.IdlePercent, "%"))
+	if p := r.Replay; p != nil {
+		fmt.Fprintf(w, "  replay      %d events at %.0f/s, %d too often, memory %.0f to %.0f MB; live %s: %.2f and %.2f times what they are alone\n",
+			p.Events, p.PerSecond, p.Repeated, p.MegabytesIn, p.MegabytesOut, p.Live, p.RatioP50, p.RatioP99)
+	}
 	for _, n := range r.Noisy {
 		fmt.Fprintf(w, "  beside %d due to an endpoint that %s: %s\n", n.Due, n.Endpoint, n.outcome)
 	}

@@ -33,19 +33,20 @@ func (p processes) cpuSeconds() (map[string]float64, error) {
 	return used, nil
 }
 
-// peakMegabytes is the most memory that one process had resident.
-func peakMegabytes(pid int) (float64, error) {
+// megabytes is the memory of one process: what it has resident (VmRSS), or
+// the most that it ever had (VmHWM).
+func megabytes(pid int, what string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if value, ok := strings.CutPrefix(line, what+":"); ok {
 			kilobytes, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 64)
 			return round(kilobytes/1024, 1), err
 		}
 	}
-	return 0, fmt.Errorf("process %d tells no peak of memory", pid)
+	return 0, fmt.Errorf("process %d tells no %s", pid, what)
 }
 
 // procStat is a line of /proc/PID/stat, as far as it matters.
