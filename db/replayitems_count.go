@@ -23,7 +23,7 @@ func (s *Store) countItems(ctx context.Context, p *plan) error {
 		}
 		err := s.r.NewSelect().TableExpr("replay_items AS i").
 			ColumnExpr("i.event_id, i.endpoint_id, e.source_id, e.event_type, e.received_at").
-			ColumnExpr(`CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = i.event_id AND d.project_id = e.project_id
+			ColumnExpr(`CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = i.event_id
 				AND d.endpoint_id = i.endpoint_id AND d.status = 'delivered') THEN 1 ELSE 0 END AS delivered`).
 			Join("JOIN events AS e ON e.project_id = ? AND e.id = i.event_id", p.ProjectID).
 			Where("i.replay_id = ? AND (i.event_id, i.endpoint_id) > (?, ?)", p.ID, event, endpoint).

@@ -225,7 +225,7 @@ func (s *Store) undoReplay(ctx context.Context, tx bun.Tx, project, id, event re
 	}
 	_, err := tx.NewUpdate().Table("deliveries").
 		Set("replayed_by = (SELECT n.replayed_by FROM deliveries n WHERE n.project_id = ? AND n.id = ?)", project, id).
-		Where("event_id = ? AND project_id = ? AND replayed_by = ?", event, project, id).Exec(ctx)
+		Where("event_id = ? AND replayed_by = ?", event, id).Exec(ctx)
 	if err != nil {
 		return err
 	}

@@ -48,9 +48,8 @@ var (
 	// pairFacts tells of each pair its newest delivery, and whether there is
 	// a delivered one.
 	pairFacts = &bulk{
-		sqlite: fmt.Sprintf(pairFactsSQL, "?1", "?3", "?1", "?2", "?3", "?1", "?2", "?3", "integer") + " FROM (SELECT 1)",
-		pg: fmt.Sprintf(pairFactsSQL, "v.event_id", "v.endpoint_id", "v.event_id", "v.project_id", "v.endpoint_id",
-			"v.event_id", "v.project_id", "v.endpoint_id", "int8") + " FROM " + unnest(pairKey),
+		sqlite:  fmt.Sprintf(pairFactsSQL, "?1", "?3", "integer") + " FROM (SELECT 1)",
+		pg:      fmt.Sprintf(pairFactsSQL, "v.event_id", "v.endpoint_id", "int8") + " FROM " + unnest(pairKey),
 		columns: pairKey, key: -1, returns: 4,
 	}
 	moveColumns = columnsOf(cols(kBytes, "cursor_event cursor_endpoint"), cols(kInt, "made skipped_delivered skipped_gone"),
@@ -65,17 +64,19 @@ var (
 		columns: moveColumns, key: 7,
 	}
 	markReplayed = &bulk{
-		sqlite: "UPDATE deliveries SET replayed_by = ? WHERE event_id = ? AND project_id = ? AND endpoint_id = ? AND replayed_by IS NULL",
+		sqlite: "UPDATE deliveries SET replayed_by = ?1 WHERE event_id = ?2 AND endpoint_id = ?4 AND replayed_by IS NULL",
 		pg: "UPDATE deliveries d SET replayed_by = v.replayed_by FROM " + unnest(columnsOf(cols(kBytes, "replayed_by"), pairKey)) +
-			" WHERE d.event_id = v.event_id AND d.project_id = v.project_id AND d.endpoint_id = v.endpoint_id AND d.replayed_by IS NULL",
+			" WHERE d.event_id = v.event_id AND d.endpoint_id = v.endpoint_id AND d.replayed_by IS NULL",
 		columns: columnsOf(cols(kBytes, "replayed_by"), pairKey), key: -1,
 	}
 )
 
-const pairFactsSQL = `SELECT %s, %s, (SELECT d.id FROM deliveries d WHERE d.event_id = %s AND d.project_id = %s AND d.endpoint_id = %s
+// pairFactsSQL finds deliveries by their event alone: with the project in the
+// condition SQLite would rather walk all deliveries of the project.
+const pairFactsSQL = `SELECT %[1]s, %[2]s, (SELECT d.id FROM deliveries d WHERE d.event_id = %[1]s AND d.endpoint_id = %[2]s
 		ORDER BY d.id DESC LIMIT 1),
-	CAST(CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = %s AND d.project_id = %s AND d.endpoint_id = %s
-		AND d.status = 'delivered') THEN 1 ELSE 0 END AS %s)`
+	CAST(CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = %[1]s AND d.endpoint_id = %[2]s
+		AND d.status = 'delivered') THEN 1 ELSE 0 END AS %[3]s)`
 
 // NextReplayPage makes the next deliveries of a running job, n at most, and
 // moves its cursor in the same transaction: whatever stops it at whatever

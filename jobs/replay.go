@@ -26,7 +26,6 @@ type replayRun struct {
 	at      time.Time
 	leased  time.Time // until when nobody else runs it
 	checked time.Time
-	made    int // since it was checked
 }
 
 // replay is a plain loop that makes the deliveries of replay jobs, each at its
@@ -108,9 +107,9 @@ func (e *Engine) runReplay(ctx context.Context, job db.RunningReplay, run *repla
 	if err := e.makeReplays(ctx, job, run); err != nil {
 		return err
 	}
-	// The brake must bite soon, but looking at fifty attempts is not free.
-	if run.made >= 25 || now.Sub(run.checked) >= replayBurst {
-		run.made, run.checked = 0, now
+	// The brake must bite soon, but looking at the newest attempts is not free.
+	if now.Sub(run.checked) >= replayBurst {
+		run.checked = now
 		_, err := e.Store.CheckReplay(ctx, job.ID)
 		return err
 	}
@@ -136,7 +135,6 @@ func (e *Engine) makeReplays(ctx context.Context, job db.RunningReplay, run *rep
 		}
 		n -= step.Made
 		run.credit -= float64(step.Made)
-		run.made += step.Made
 		if len(step.Endpoints) > 0 {
 			e.hints.add(step.Endpoints...)
 			e.poke()
