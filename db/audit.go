@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"encoding/json"
+	"sync"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -37,11 +39,28 @@ func (s *Store) audit(ctx context.Context, tx bun.IDB, e relay.AuditEntry) error
 		return err
 	}
 	row := &auditRow{
-		ID: relay.NewIDAt(e.At), ProjectID: e.ProjectID, At: micros(e.At), ActorKind: string(e.Actor.Kind), ActorID: e.Actor.ID,
+		ID: s.auditOrder.next(e.At), ProjectID: e.ProjectID, At: micros(e.At), ActorKind: string(e.Actor.Kind), ActorID: e.Actor.ID,
 		ActorName: clean(e.Actor.Name), IP: clean(e.Actor.IP), Action: e.Action, Target: e.Target, Data: string(text),
 	}
 	_, err = tx.NewInsert().Model(row).Exec(ctx)
 	return err
+}
+
+// sequence makes ids that sort in the order in which they were asked for, also
+// within one microsecond, as long as the clock is not set back.
+type sequence struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (q *sequence) next(at time.Time) relay.ID {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if behind := q.last.Sub(at); behind >= 0 && behind < time.Second {
+		at = q.last.Add(time.Microsecond)
+	}
+	q.last = at
+	return relay.NewIDAt(at)
 }
 
 // Audit writes an entry that belongs to no other change.

@@ -49,6 +49,8 @@ type Store struct {
 	log  *slog.Logger
 	lock interface{ Close() error }
 
+	auditOrder sequence
+
 	receiver *committer
 	recorder *committer
 
