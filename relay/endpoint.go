@@ -9,7 +9,7 @@ type EndpointStatus string
 const (
 	EndpointActive   EndpointStatus = "active"
 	EndpointPaused   EndpointStatus = "paused"   // new deliveries are made and wait
-	EndpointDisabled EndpointStatus = "disabled" // gets no new deliveries; what waits goes on waiting
+	EndpointDisabled EndpointStatus = "disabled" // gets no new deliveries; those made before still go out
 )
 
 // Endpoint is a URL to deliver to, with what it wants and how it is treated.
