@@ -95,21 +95,27 @@ func (a *App) replayDelivery(c *call) error {
 
 const maxReason = 500
 
+// reason reads a body that may give a reason and nothing else.
+func (c *call) reason() (string, error) {
+	var in struct {
+		Reason opt[string] `json:"reason"`
+	}
+	if err := decodeBody(c.body(), &in, true); err != nil {
+		return "", err
+	}
+	return in.Reason.Value, checkReason(in.Reason.Value)
+}
+
 func (a *App) discardDelivery(c *call) error {
 	id, err := c.id("id", relay.PrefixDelivery)
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Reason opt[string] `json:"reason"`
-	}
-	if err := decodeBody(c.body(), &in, true); err != nil {
+	reason, err := c.reason()
+	if err != nil {
 		return err
 	}
-	if err := checkReason(in.Reason.Value); err != nil {
-		return err
-	}
-	d, err := a.store.DiscardDelivery(c.ctx, c.Project, id, in.Reason.Value, c.Actor)
+	d, err := a.store.DiscardDelivery(c.ctx, c.Project, id, reason, c.Actor)
 	if err != nil {
 		return err
 	}

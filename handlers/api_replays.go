@@ -143,16 +143,11 @@ func (a *App) pauseReplay(c *call) error {
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Reason opt[string] `json:"reason"`
-	}
-	if err := decodeBody(c.body(), &in, true); err != nil {
+	reason, err := c.reason()
+	if err != nil {
 		return err
 	}
-	if err := checkReason(in.Reason.Value); err != nil {
-		return err
-	}
-	job, err := a.store.PauseReplay(c.ctx, c.Project, id, in.Reason.Value, c.Actor)
+	job, err := a.store.PauseReplay(c.ctx, c.Project, id, reason, c.Actor)
 	return c.job(job, err)
 }
 

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
@@ -120,11 +119,11 @@ func (e *Engine) deliver(ctx context.Context, c heldClaim) {
 	}()
 	ep, ok := e.Store.Config().Endpoint(c.EndpointID)
 	if !ok {
-		e.release(c, 0)
+		e.release(c)
 		return
 	}
 	if err := e.paces.enter(e.accept, c.EndpointID, ep.MaxInFlight); err != nil {
-		e.release(c, 0)
+		e.release(c)
 		return
 	}
 	entered := e.Now()
@@ -147,7 +146,7 @@ func (e *Engine) deliver(ctx context.Context, c heldClaim) {
 		return ok
 	}()
 	if !sent {
-		e.release(c, 0)
+		e.release(c)
 		return
 	}
 	settled = true
@@ -273,11 +272,11 @@ func (e *Engine) finish(c heldClaim, rec db.Recording, stale bool) {
 }
 
 // release gives a claim back that was not begun.
-func (e *Engine) release(c heldClaim, after time.Duration) {
+func (e *Engine) release(c heldClaim) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	ref := db.ClaimRef{DeliveryID: c.DeliveryID, Fence: c.Fence}
-	if err := e.Store.Release(ctx, e.Now().Add(after), []db.ClaimRef{ref}); err != nil {
+	if err := e.Store.Release(ctx, e.Now(), []db.ClaimRef{ref}); err != nil {
 		e.Log.Warn("a claim could not be given back; it lapses", "error", err)
 	}
 }
@@ -295,6 +294,6 @@ func (e *Engine) pauseGone(ep *relay.Endpoint) {
 		return nil
 	})
 	if err != nil && relay.KindOf(err) != relay.KindConflict {
-		e.Log.Warn("pausing an endpoint that is gone", "endpoint_id", relay.PrefixEndpoint.Format(ep.ID), "error", fmt.Errorf("%w", err))
+		e.Log.Warn("pausing an endpoint that is gone", "endpoint_id", relay.PrefixEndpoint.Format(ep.ID), "error", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"time"
 
@@ -229,9 +228,6 @@ func (e *Engine) enqueueTask(ctx context.Context, queue string, claims []db.Clai
 	defer cancel()
 	_, err := e.client.EnqueueContext(ctx, asynq.NewTask(typeDeliver, packRefs(claims)),
 		asynq.Queue(queue), asynq.MaxRetry(0), asynq.Timeout(10*time.Minute))
-	if errors.Is(err, asynq.ErrTaskIDConflict) {
-		return nil
-	}
 	return err
 }
 
