@@ -68,18 +68,34 @@ func (e *Engine) adopt(ctx context.Context, own bool, refs []db.ClaimRef) []held
 }
 
 func (e *Engine) deliverAll(ctx context.Context, claims []heldClaim) {
+	if !e.join(len(claims)) {
+		for _, c := range claims {
+			e.paces.settle(c.EndpointID, c.Lane == relay.LaneReplay)
+			e.release(c)
+		}
+		return
+	}
 	e.prefetch(ctx, claims)
 	if len(claims) == 1 {
-		e.sending.Add(1)
 		e.deliver(ctx, claims[0])
 		return
 	}
 	var all sync.WaitGroup
 	for _, c := range claims {
-		e.sending.Add(1)
 		all.Go(func() { e.deliver(ctx, c) })
 	}
 	all.Wait()
+}
+
+// join counts deliveries as being sent, unless the engine is stopping.
+func (e *Engine) join(n int) bool {
+	e.gate.RLock()
+	defer e.gate.RUnlock()
+	if e.accept.Err() != nil {
+		return false
+	}
+	e.sending.Add(n)
+	return true
 }
 
 // prefetch reads in one go the payloads that are not in memory.

@@ -55,6 +55,7 @@ type Engine struct {
 	epoch    string // of Redis, see readEpoch
 
 	sending sync.WaitGroup
+	gate    sync.RWMutex // nothing joins sending once accept has ended
 	loops   sync.WaitGroup
 	stop    context.CancelFunc
 	accept  context.Context // ends when nothing more may begin
@@ -174,7 +175,9 @@ func (e *Engine) Stop(grace time.Duration) {
 	e.loops.Wait()
 	e.Wake.Close()
 	e.server.Stop()
+	e.gate.Lock()
 	e.refuse()
+	e.gate.Unlock()
 	e.giveBack()
 	finished := make(chan struct{})
 	go func() { e.sending.Wait(); close(finished) }()
