@@ -76,14 +76,15 @@ func scanClaim(row rowScanner, before ...any) (Claim, error) {
 }
 
 // On SQLite nobody can come between picking and taking: both run on the one
-// writing connection, and so find the same rows.
+// writing connection. The lane and the limit are written out, for SQLite plans
+// a statement anew whenever either of them is bound to another value.
 const (
-	sqliteDue = `FROM deliveries WHERE endpoint_id = ? AND lane = ? AND due_at IS NOT NULL AND due_at <= ?
-		ORDER BY due_at, project_id, id LIMIT ?`
-	sqlitePick = `SELECT ` + claimColumns + ` ` + sqliteDue
-	sqliteTake = `UPDATE deliveries SET fence = fence + 1, due_at = NULL, lease_until = ?, lease_owner = ?
-		WHERE (project_id, id) IN (SELECT project_id, id ` + sqliteDue + `)`
+	sqlitePick = `SELECT ` + claimColumns + ` FROM deliveries WHERE endpoint_id = ? AND lane = %d AND due_at IS NOT NULL AND due_at <= ?
+		ORDER BY due_at, project_id, id LIMIT 1000`
+	sqliteTake = "UPDATE deliveries SET fence = fence + 1, due_at = NULL, lease_until = ?, lease_owner = ? WHERE project_id = ? AND id = ?"
 )
+
+var claimLanes = []relay.Lane{relay.LaneLive, relay.LaneRetry, relay.LaneReplay}
 
 // claiming is a claim on its way into a commit that it shares.
 type claiming struct {
@@ -94,6 +95,7 @@ type claiming struct {
 }
 
 func (c *claiming) weight() int    { return 0 }
+func (c *claiming) patient() bool  { return false }
 func (c *claiming) finish(e error) { c.done <- e }
 
 func (h *sqliteHot) claim(ctx context.Context, requests []ClaimRequest, at claimTimes) ([]Claim, error) {
@@ -106,27 +108,25 @@ func (h *sqliteHot) claim(ctx context.Context, requests []ClaimRequest, at claim
 }
 
 // run picks and takes within a transaction.
-func (c *claiming) run(ctx context.Context, pick, take *sql.Stmt) error {
+func (c *claiming) run(ctx context.Context, pick func(relay.Lane) *sql.Stmt, take *sql.Stmt) error {
 	c.claims = nil
 	for _, q := range c.requests {
 		left := q.Limit
 		for _, lane := range q.Lanes {
-			if left <= 0 {
-				break
-			}
-			picked, err := scanClaims(pick.QueryContext(ctx, q.EndpointID[:], int64(lane), c.at.now, left))
-			if err != nil {
-				return err
-			}
-			if len(picked) == 0 {
+			most := q.most(lane, left)
+			if most <= 0 {
 				continue
 			}
-			_, err = take.ExecContext(ctx, c.at.until, c.at.owner, q.EndpointID[:], int64(lane), c.at.now, left)
+			picked, err := pickClaims(ctx, pick(lane), most, q.EndpointID[:], c.at.now)
 			if err != nil {
 				return err
 			}
 			for i := range picked {
-				picked[i].Fence++
+				p := &picked[i]
+				if _, err := take.ExecContext(ctx, c.at.until, c.at.owner, p.ProjectID[:], p.DeliveryID[:]); err != nil {
+					return err
+				}
+				p.Fence++
 			}
 			c.claims = append(c.claims, picked...)
 			left -= len(picked)
@@ -135,13 +135,15 @@ func (c *claiming) run(ctx context.Context, pick, take *sql.Stmt) error {
 	return nil
 }
 
-func scanClaims(rows *sql.Rows, err error) ([]Claim, error) {
+// pickClaims reads the first rows of a query, most at most.
+func pickClaims(ctx context.Context, pick *sql.Stmt, most int, args ...any) ([]Claim, error) {
+	rows, err := pick.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	var claims []Claim
-	for rows.Next() {
+	for len(claims) < most && rows.Next() {
 		c, err := scanClaim(rows)
 		if err != nil {
 			return nil, err

@@ -17,11 +17,18 @@ const (
 	// commitTime is how long one commit may take before its requests are
 	// refused: longer than SQLite's busy timeout, shorter than a provider's patience.
 	commitTime = 6 * time.Second
+	// patience is how long a patient item waits for others like it, and
+	// patientRows how many of them hold up the items that are not.
+	patience    = 10 * time.Millisecond
+	patientRows = 16
 )
 
 // commitItem is one request that waits for a shared commit.
 type commitItem interface {
 	weight() int // bytes, roughly
+	// patient items are committed a little later, together: replays, which
+	// are not to make live requests wait for the database.
+	patient() bool
 	finish(error)
 }
 
@@ -70,31 +77,61 @@ func (c *committer) close() {
 }
 
 func (c *committer) run(ctx context.Context) {
-	var batch []commitItem
-	for first := range c.queue {
-		batch = append(batch[:0], first)
-		weight := first.weight()
-	fill:
-		for len(batch) < commitRows && weight < commitBytes {
-			select {
-			case item, open := <-c.queue:
-				if !open {
-					break fill
-				}
-				batch = append(batch, item)
-				weight += item.weight()
-			default:
-				break fill
+	var batch, later []commitItem
+	var ripe <-chan time.Time // nil: nothing waits
+	for open := true; open || len(later) > 0; {
+		due := false
+		select {
+		case item, ok := <-c.queue:
+			if open = ok; ok {
+				batch, later = c.fill(item, batch[:0], later)
+				c.flush(ctx, batch)
+				clear(batch)
 			}
+		case <-ripe:
+			due = true
 		}
-		c.flush(ctx, batch)
-		clear(batch)
+		if n := min(len(later), patientRows); n > 0 && (due || !open || n == patientRows) {
+			c.flush(ctx, later[:n])
+			later, ripe = slices.Delete(later, 0, n), nil
+		}
+		if len(later) > 0 && ripe == nil {
+			ripe = time.After(patience)
+		}
+	}
+}
+
+// fill takes what is in the queue, up to what one commit may hold.
+func (c *committer) fill(item commitItem, batch, later []commitItem) (now, patient []commitItem) {
+	weight := 0
+	for {
+		if item.patient() {
+			later = append(later, item)
+		} else {
+			batch = append(batch, item)
+		}
+		weight += item.weight()
+		if len(batch) >= commitRows || len(later) >= patientRows || weight >= commitBytes {
+			return batch, later
+		}
+		select {
+		case next, open := <-c.queue:
+			if !open {
+				return batch, later
+			}
+			item = next
+		default:
+			return batch, later
+		}
 	}
 }
 
 // flush commits a batch. If the database refuses it although it works, one
 // item is at fault: each is then tried alone, so that only that one fails.
 func (c *committer) flush(ctx context.Context, batch []commitItem) {
+	if len(batch) == 0 {
+		return
+	}
 	err := c.attempt(ctx, batch)
 	if err == nil || len(batch) == 1 || relay.KindOf(err) == relay.KindUnavailable {
 		for _, item := range batch {

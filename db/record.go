@@ -19,6 +19,8 @@ type Recording struct {
 	Lane          relay.Lane
 	NextAttemptAt time.Time // zero if final
 	LastError     string
+	// Patient says that it may be recorded a few milliseconds later.
+	Patient bool
 }
 
 type recording struct {
@@ -28,6 +30,7 @@ type recording struct {
 }
 
 func (r *recording) weight() int    { return len(r.Attempt.ResponseBody) + 1024 }
+func (r *recording) patient() bool  { return r.Patient }
 func (r *recording) finish(e error) { r.done(r.stale, e) }
 
 // Record writes an attempt and what it makes of its delivery, in a commit

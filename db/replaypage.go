@@ -32,7 +32,7 @@ type pair struct {
 	endpoint relay.ID
 	source   relay.ID
 	typ      string
-	gone     bool // there is nothing to send, or nobody to send it to
+	missing  bool // there is nothing to send
 }
 
 var (
@@ -78,34 +78,66 @@ const pairFactsSQL = `SELECT %[1]s, %[2]s, (SELECT d.id FROM deliveries d WHERE 
 	CAST(CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = %[1]s AND d.endpoint_id = %[2]s
 		AND d.status = 'delivered') THEN 1 ELSE 0 END AS %[3]s)`
 
-// NextReplayPage makes the next deliveries of a running job, n at most, and
-// moves its cursor in the same transaction: whatever stops it at whatever
-// moment, each pair of the plan becomes one delivery or is skipped.
-func (s *Store) NextReplayPage(ctx context.Context, id relay.ID, n int) (ReplayStep, error) {
-	if err := s.refreshConfig(ctx); err != nil {
-		return ReplayStep{}, err
+// ReplayWalk goes through the pairs of a replay job. It reads ahead, and is
+// for one goroutine.
+type ReplayWalk struct {
+	s    *Store
+	id   relay.ID
+	row  *replayRow // nil: to be read
+	at   pageRead
+	idle int // pairs that the last step skipped
+}
+
+// WalkReplay begins where the job's cursor is.
+func (s *Store) WalkReplay(id relay.ID) *ReplayWalk { return &ReplayWalk{s: s, id: id} }
+
+// Next makes the next deliveries of a running job, n at most, and moves its
+// cursor in the same transaction: whatever stops it at whatever moment, each
+// pair of the plan becomes one delivery or is skipped.
+func (w *ReplayWalk) Next(ctx context.Context, n int) (ReplayStep, error) {
+	step, err := w.next(ctx, n)
+	if err != nil || step.Stopped || step.Drained || step.Made+step.Skipped == 0 {
+		w.row = nil
 	}
-	var row replayRow
-	if err := s.r.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
-		return ReplayStep{}, translate(err)
+	w.idle = step.Skipped
+	return step, err
+}
+
+func (w *ReplayWalk) next(ctx context.Context, n int) (ReplayStep, error) {
+	if w.row == nil {
+		w.row, w.at = new(replayRow), pageRead{}
+		if err := w.s.r.NewSelect().Model(w.row).Where("id = ?", w.id).Scan(ctx); err != nil {
+			return ReplayStep{}, translate(err)
+		}
+		if relay.ReplayStatus(w.row.Status) != relay.ReplayRunning || w.row.Drained {
+			return ReplayStep{Stopped: !w.row.Drained, Drained: w.row.Drained}, nil
+		}
 	}
-	if relay.ReplayStatus(row.Status) != relay.ReplayRunning || row.Drained {
-		return ReplayStep{Stopped: !row.Drained, Drained: row.Drained}, nil
-	}
-	if row.Canary > 0 && !row.CanaryPassed {
-		n = min(n, row.Canary-row.Made)
+	if w.row.Canary > 0 && !w.row.CanaryPassed {
+		n = min(n, w.row.Canary-w.row.Made)
 	}
 	if n <= 0 {
 		return ReplayStep{}, nil
 	}
-	at, err := s.readPairs(ctx, &row)
-	if err != nil {
+	if err := w.s.refreshConfig(ctx); err != nil {
 		return ReplayStep{}, err
 	}
+	if len(w.at.pairs) == 0 {
+		var err error
+		if w.at, err = w.s.readPairs(ctx, w.row); err != nil {
+			return ReplayStep{}, err
+		}
+	}
+	// Where many are skipped, more of them are looked at in one go.
+	n = min(n, pairRows)
+	next := w.at.first(min(n+4*w.idle, pairRows))
 	var step ReplayStep
+	var moved replayRow
+	var err error
 	for range 3 {
-		err = s.hot.phases(ctx, func(run func(...*work) error) error {
-			step, err = s.makePairs(&row, at, min(n, pairRows), run)
+		err = w.s.hot.phases(ctx, func(run func(...*work) error) error {
+			moved = *w.row
+			step, err = w.s.makePairs(&moved, next, n, run)
 			return err
 		})
 		if !isDeadlock(err) {
@@ -115,7 +147,11 @@ func (s *Store) NextReplayPage(ctx context.Context, id relay.ID, n int) (ReplayS
 	if errors.Is(err, errMoved) {
 		return ReplayStep{Stopped: true}, nil
 	}
-	return step, translate(err)
+	if err != nil {
+		return ReplayStep{}, translate(err)
+	}
+	w.row, w.at.pairs = &moved, w.at.pairs[min(step.Made+step.Skipped, len(w.at.pairs)):]
+	return step, nil
 }
 
 // pageRead is what of a job comes next.
@@ -124,6 +160,15 @@ type pageRead struct {
 	// end is where the cursor is when all pairs are handled.
 	endEvent, endEndpoint []byte
 	last                  bool // nothing comes after
+}
+
+// first is what is read of the first n pairs.
+func (at *pageRead) first(n int) pageRead {
+	if n >= len(at.pairs) {
+		return *at
+	}
+	end := &at.pairs[n-1]
+	return pageRead{pairs: at.pairs[:n], endEvent: end.event[:], endEndpoint: end.endpoint[:]}
 }
 
 // readPairs reads what comes after the job's cursor. Nothing that it reads
@@ -169,7 +214,6 @@ func (s *Store) walkPairs(ctx context.Context, row *replayRow) (pageRead, error)
 	if settled := s.settledID(); row.Backfill && bytes.Compare(settled, bound) < 0 {
 		bound = settled
 	}
-	config := s.Config()
 	at := pageRead{endEvent: row.CursorEvent, endEndpoint: row.CursorEndpoint}
 	for range walkPages {
 		var rows []eventRow
@@ -187,7 +231,7 @@ func (s *Store) walkPairs(ctx context.Context, row *replayRow) (pageRead, error)
 			for k := range targets {
 				t := &targets[k]
 				if after(e.ID[:], t.EndpointID[:], at.endEvent, at.endEndpoint) && t.Takes(e.SourceID, e.EventType) {
-					at.pairs = append(at.pairs, pair{event: e.ID, endpoint: t.EndpointID, source: e.SourceID, typ: e.EventType, gone: config.gone(t.EndpointID)})
+					at.pairs = append(at.pairs, pair{event: e.ID, endpoint: t.EndpointID, source: e.SourceID, typ: e.EventType})
 				}
 			}
 			at.endEvent, at.endEndpoint = e.ID[:], lastEndpoint
@@ -250,12 +294,11 @@ func (s *Store) itemPairs(ctx context.Context, row *replayRow) (pageRead, error)
 	if err != nil {
 		return pageRead{}, translate(err)
 	}
-	config := s.Config()
 	at := pageRead{endEvent: row.CursorEvent, endEndpoint: row.CursorEndpoint, last: len(rows) < pairRows}
 	for i := range rows {
 		r := &rows[i]
 		at.pairs = append(at.pairs, pair{event: r.EventID, endpoint: r.EndpointID, source: r.SourceID, typ: r.EventType,
-			gone: r.SourceID.IsZero() && r.EventType == "" || config.gone(r.EndpointID)})
+			missing: r.SourceID.IsZero() && r.EventType == ""})
 		at.endEvent, at.endEndpoint = r.EventID[:], r.EndpointID[:]
 	}
 	return at, nil

@@ -135,9 +135,10 @@ func (s *Store) judgeReplay(ctx context.Context, row *replayRow) (relay.ReplaySt
 // those whose first attempt failed.
 func (s *Store) firstFailures(ctx context.Context, row *replayRow) (failed, seen int, err error) {
 	var firsts []string
+	// Some may have been interrupted, which says nothing.
 	newest := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_list")).ColumnExpr("id").
-		Where("replay_id = ? AND project_id = ? AND id > ?", row.ID, row.ProjectID, row.BrakeFrom).OrderExpr("id DESC").
-		Limit(int64(brakeSample + 2*row.RateLimit))
+		Where("replay_id = ? AND project_id = ? AND id > ? AND attempts > 0", row.ID, row.ProjectID, row.BrakeFrom).OrderExpr("id DESC").
+		Limit(2 * brakeSample)
 	err = s.r.NewSelect().TableExpr("(?) AS d", newest).
 		ColumnExpr("coalesce((SELECT outcome FROM attempts a WHERE a.delivery_id = d.id ORDER BY a.id LIMIT 1), '') AS first").
 		OrderExpr("d.id DESC").Scan(ctx, &firsts)

@@ -18,30 +18,27 @@ type pairFact struct {
 }
 
 // makePairs handles pairs in order until it has made most deliveries, and
-// moves the cursor behind the last that it handled.
+// moves the cursor, in row too, behind the last that it handled.
 func (s *Store) makePairs(row *replayRow, at pageRead, most int, run func(...*work) error) (ReplayStep, error) {
 	facts, err := askPairs(row, at.pairs, run)
 	if err != nil {
 		return ReplayStep{}, err
 	}
 	step := ReplayStep{Drained: at.last}
-	now := s.Now()
+	now, config := s.Now(), s.Config()
 	event, endpoint, delivered, gone := at.endEvent, at.endEndpoint, row.SkippedDelivered, row.SkippedGone
 	insert, mark := &work{bulk: insertDelivery}, &work{bulk: markReplayed}
 	var events []rowKey
 	for i := range at.pairs {
 		if step.Made == most {
-			event, endpoint = row.CursorEvent, row.CursorEndpoint
-			if i > 0 {
-				event, endpoint = at.pairs[i-1].event[:], at.pairs[i-1].endpoint[:]
-			}
+			event, endpoint = at.pairs[i-1].event[:], at.pairs[i-1].endpoint[:]
 			step.Drained = false
 			break
 		}
 		p := &at.pairs[i]
 		fact := facts[pairID{p.event, p.endpoint}]
 		switch {
-		case p.gone:
+		case p.missing || config.gone(p.endpoint):
 			gone++
 			step.Skipped++
 			continue
@@ -62,8 +59,11 @@ func (s *Store) makePairs(row *replayRow, at pageRead, most int, run func(...*wo
 	if step.Made+step.Skipped == 0 && !step.Drained && bytes.Equal(event, row.CursorEvent) && bytes.Equal(endpoint, row.CursorEndpoint) {
 		return step, nil
 	}
+	was := row.Page
+	row.CursorEvent, row.CursorEndpoint, row.Made, row.SkippedDelivered, row.SkippedGone = event, endpoint, row.Made+step.Made, delivered, gone
+	row.Drained, row.Page = step.Drained, was+1
 	move := &work{bulk: moveReplay}
-	move.add(event, endpoint, int64(row.Made+step.Made), int64(delivered), int64(gone), step.Drained, micros(now), row.ID[:], row.Page)
+	move.add(event, endpoint, int64(row.Made), int64(delivered), int64(gone), step.Drained, micros(now), row.ID[:], was)
 	if err := run(move); err != nil {
 		return ReplayStep{}, err
 	}

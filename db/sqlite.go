@@ -75,10 +75,11 @@ func openSQLitePool(path string, size int, options ...string) (*sql.DB, error) {
 }
 
 // maintain moves the write-ahead log into the database file in the
-// background, so that no commit has to. A log that readers keep from being
-// reset is reset by force when it has grown large.
+// background, so that no commit has to. What was written meanwhile is moved
+// between two commits, which is little: the log then begins anew instead of
+// growing for as long as the traffic lasts.
 func (h *sqliteHot) maintain(ctx context.Context) {
-	const due, large = 8 << 20, 128 << 20
+	const due, pageBytes = 8 << 20, 4096
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	checkpointer, err := openSQLitePool(h.path, 1, "_pragma=busy_timeout(1000)", "_pragma=synchronous(NORMAL)")
@@ -87,22 +88,42 @@ func (h *sqliteHot) maintain(ctx context.Context) {
 		return
 	}
 	defer func() { _ = checkpointer.Close() }()
+	var written time.Time // when the log was last written before it was moved
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		// A log that began anew keeps its size.
 		info, err := os.Stat(h.path + "-wal")
-		if err != nil || info.Size() < due {
+		if err != nil || info.Size() < due || info.ModTime().Equal(written) {
 			continue
 		}
-		pragma, pool := "PRAGMA wal_checkpoint(PASSIVE)", checkpointer
-		if info.Size() > large {
-			pragma, pool = "PRAGMA wal_checkpoint(TRUNCATE)", h.s.w.DB
+		written = info.ModTime()
+		var blocked, frames, moved int
+		err = checkpointer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&blocked, &frames, &moved)
+		if err == nil && frames*pageBytes >= due {
+			err = h.restartLog(ctx)
 		}
-		if _, err := pool.ExecContext(ctx, pragma); err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			h.s.log.Warn("checkpoint failed", "error", err)
 		}
 	}
+}
+
+// restartLog lets the next commit write at the log's beginning. Readers that
+// still need the log keep it from that; it does not wait for them for long.
+func (h *sqliteHot) restartLog(ctx context.Context) error {
+	conn, err := h.s.w.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	for _, pragma := range []string{"busy_timeout(2)", "wal_checkpoint(RESTART)", "busy_timeout(5000)"} {
+		if _, e := conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA "+pragma); e != nil && err == nil {
+			err = e
+		}
+	}
+	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"github.com/reprise-dev/reprise/relay"
 )
 
 // sqliteHot runs bulk statements row by row on the one writing connection.
@@ -11,7 +13,7 @@ type sqliteHot struct {
 	s        *Store
 	path     string
 	prepared map[*bulk]*sql.Stmt
-	picks    *sql.Stmt
+	picks    map[relay.Lane]*sql.Stmt
 	takes    *sql.Stmt
 }
 
@@ -27,10 +29,15 @@ func (h *sqliteHot) prepare(ctx context.Context) error {
 		}
 		h.prepared[b] = stmt
 	}
-	var err error
-	if h.picks, err = h.s.w.DB.PrepareContext(ctx, sqlitePick); err != nil {
-		return err
+	h.picks = map[relay.Lane]*sql.Stmt{}
+	for _, lane := range claimLanes {
+		pick, err := h.s.w.DB.PrepareContext(ctx, fmt.Sprintf(sqlitePick, lane)) //nolint:sqlclosecheck // close does
+		if err != nil {
+			return err
+		}
+		h.picks[lane] = pick
 	}
+	var err error
 	h.takes, err = h.s.w.DB.PrepareContext(ctx, sqliteTake)
 	return err
 }
@@ -39,10 +46,11 @@ func (h *sqliteHot) close() {
 	for _, stmt := range h.prepared {
 		_ = stmt.Close()
 	}
-	for _, stmt := range []*sql.Stmt{h.picks, h.takes} {
-		if stmt != nil {
-			_ = stmt.Close()
-		}
+	for _, stmt := range h.picks {
+		_ = stmt.Close()
+	}
+	if h.takes != nil {
+		_ = h.takes.Close()
 	}
 }
 
@@ -59,10 +67,11 @@ func (h *sqliteHot) phases(ctx context.Context, fn func(run func(...*work) error
 	// Statements run without the context: a row takes microseconds, and a
 	// context that can end makes the driver start a goroutine for each.
 	background := context.WithoutCancel(ctx)
+	pick := func(lane relay.Lane) *sql.Stmt { return tx.StmtContext(background, h.picks[lane]) }
 	err = fn(func(works ...*work) error {
 		for _, w := range works {
 			if w.claiming != nil {
-				if err := w.claiming.run(background, tx.StmtContext(background, h.picks), tx.StmtContext(background, h.takes)); err != nil {
+				if err := w.claiming.run(background, pick, tx.StmtContext(background, h.takes)); err != nil {
 					return err
 				}
 				continue

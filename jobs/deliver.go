@@ -138,6 +138,9 @@ func (e *Engine) deliver(ctx context.Context, c heldClaim) {
 		e.release(c)
 		return
 	}
+	if replay {
+		e.spread.wait(e.accept)
+	}
 	if err := e.paces.enter(e.accept, c.EndpointID, ep.MaxInFlight); err != nil {
 		e.release(c)
 		return
@@ -249,6 +252,8 @@ func (e *Engine) record(c heldClaim, ep *relay.Endpoint, r Result) {
 	rec := db.Recording{
 		DeliveryID: c.DeliveryID, Fence: c.Fence, Attempt: attempt, Status: decision.Status, Lane: c.Lane,
 		NextAttemptAt: decision.Next, LastError: r.Err,
+		// An endpoint that takes few at a time waits for the record.
+		Patient: c.Lane == relay.LaneReplay && ep.MaxInFlight == 0,
 	}
 	if decision.Status == relay.DeliveryRetrying && c.Lane == relay.LaneLive {
 		rec.Lane = relay.LaneRetry
@@ -274,12 +279,13 @@ func (e *Engine) tryRecord(c heldClaim, rec db.Recording, wait time.Duration) {
 	})
 }
 
-// finish frees the claim's place and looks for more for the endpoint.
+// finish frees the claim's place for what else is due for the endpoint.
 func (e *Engine) finish(c heldClaim, rec db.Recording, stale bool) {
 	defer e.sending.Done()
-	e.paces.settle(c.EndpointID, c.Lane == relay.LaneReplay)
-	e.hints.add(c.EndpointID)
-	e.poke()
+	if e.paces.settle(c.EndpointID, c.Lane == relay.LaneReplay) {
+		e.hints.add(c.EndpointID)
+		e.poke()
+	}
 	if rec.Status == relay.DeliveryDLQ || stale {
 		e.Log.Info("delivery ended", "delivery_id", relay.PrefixDelivery.Format(c.DeliveryID),
 			"endpoint_id", relay.PrefixEndpoint.Format(c.EndpointID), "status", rec.Status, "attempt", rec.Attempt.Number,

@@ -97,22 +97,27 @@ func (e *Engine) round(ctx context.Context, scan bool, turn *relay.ID) bool {
 		return false
 	}
 	e.held.put(claims, until)
-	got := map[relay.ID]int{}
+	got, replays := map[relay.ID]int{}, map[relay.ID]int{}
 	for _, c := range claims {
 		e.paces.claim(c.EndpointID, c.Lane == relay.LaneReplay, 1)
 		got[c.EndpointID]++
+		if c.Lane == relay.LaneReplay {
+			replays[c.EndpointID]++
+		}
 	}
 	e.returnRations(ctx, requests, got)
-	if len(claims) == 0 {
-		return false
-	}
-	e.enqueue(ctx, claims)
 	more := false
 	for _, q := range requests {
-		if got[q.EndpointID] >= q.Limit {
+		switch {
+		case got[q.EndpointID] >= q.Limit:
 			e.hints.add(q.EndpointID)
 			more = true
+		case replays[q.EndpointID] < q.Replays && q.MaxLeased == 0:
+			e.paces.sated(q.EndpointID)
 		}
+	}
+	if len(claims) > 0 {
+		e.enqueue(ctx, claims)
 	}
 	return more
 }
@@ -187,13 +192,11 @@ func (e *Engine) returnRations(ctx context.Context, requests []db.ClaimRequest, 
 }
 
 // enqueue hands claims to asynq: one task for each while there are few, tasks
-// of many for one endpoint when there are many. What cannot be queued stays
-// held and is queued again when Redis answers.
+// of many for one endpoint when there are many, or when they are replays: each
+// task costs Redis as much as a delivery costs the database. What cannot be
+// queued stays held and is queued again when Redis answers.
 func (e *Engine) enqueue(ctx context.Context, claims []db.Claim) {
-	size := 1
-	if len(claims) > e.Concurrency/2 {
-		size = batchSize
-	}
+	many := len(claims) > e.Concurrency/2
 	type group struct {
 		endpoint relay.ID
 		replay   bool
@@ -208,9 +211,12 @@ func (e *Engine) enqueue(ctx context.Context, claims []db.Claim) {
 		groups[g] = append(groups[g], c)
 	}
 	for _, g := range order {
-		queue := queueLive
+		queue, size := queueLive, 1
 		if g.replay {
 			queue = queueReplay
+		}
+		if g.replay || many {
+			size = batchSize
 		}
 		for part := range slices.Chunk(groups[g], size) {
 			if err := e.enqueueTask(ctx, queue, part); err != nil {

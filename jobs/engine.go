@@ -49,6 +49,7 @@ type Engine struct {
 	rates    *Window
 	slots    chan struct{} // one for each delivery being sent
 	replays  chan struct{} // the same for replays, half as many
+	spread   spread        // of replays over time
 	nudged   chan struct{}
 	hints    hints
 	redisOK  atomic.Bool

@@ -34,6 +34,7 @@ type pace struct {
 	allowed int           // requests at the same time
 	average time.Duration // of recent requests
 	failing bool
+	hungry  bool // more may be due than was claimed
 	waiters []chan struct{}
 	used    time.Time
 }
@@ -52,11 +53,13 @@ func (l *paces) of(id relay.ID) *pace {
 }
 
 // room is how many more deliveries, and how many of them replays, may be
-// claimed for an endpoint. maxInFlight is the endpoint's own bound, or 0.
+// claimed for an endpoint. maxInFlight is the endpoint's own bound, or 0. Until
+// a claim finds less than it may take, whatever ends asks for more.
 func (l *paces) room(id relay.ID, maxInFlight int) (free, replays int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.of(id)
+	e.hungry = true
 	window := e.allowed
 	switch {
 	case maxInFlight > 0:
@@ -81,7 +84,20 @@ func (l *paces) claim(id relay.ID, replay bool, n int) {
 	}
 }
 
-func (l *paces) settle(id relay.ID, replay bool) { l.claim(id, replay, -1) }
+// settle ends a claim and reports whether more may be due.
+func (l *paces) settle(id relay.ID, replay bool) (hungry bool) {
+	l.claim(id, replay, -1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of(id).hungry
+}
+
+// sated notes that nothing more is due for an endpoint.
+func (l *paces) sated(id relay.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of(id).hungry = false
+}
 
 // enter waits until the endpoint may get one more request.
 func (l *paces) enter(ctx context.Context, id relay.ID, maxInFlight int) error {

@@ -9,8 +9,13 @@ import (
 )
 
 const (
-	replayTick = 100 * time.Millisecond // while a job runs
-	replayIdle = 250 * time.Millisecond // while none does
+	// replayTick is how often deliveries are made: often, so that each time
+	// only a few are, and live ones never wait long for the database.
+	replayTick = 50 * time.Millisecond
+	// replayLook is how often jobs are looked at: for how long it goes
+	// unnoticed that one was paused.
+	replayLook = 100 * time.Millisecond
+	replayIdle = 250 * time.Millisecond // the same while none runs
 	// replayLease is how long the process that runs a job may be silent
 	// before another one takes it over.
 	replayLease = 5 * time.Second
@@ -18,10 +23,16 @@ const (
 	replayBurst = 250 * time.Millisecond
 	// replayAhead is for how long deliveries are made ahead of the senders.
 	replayAhead = 2 * time.Second
+	// replayCheck is how often a job is judged: its brake must bite soon, but
+	// looking at the newest attempts is not free.
+	replayCheck = 250 * time.Millisecond
 )
 
 // replayRun is a job that this process runs.
 type replayRun struct {
+	rate    float64 // deliveries a second; 0: it may make none
+	room    int     // how many may be made until it is looked at again
+	walk    *db.ReplayWalk
 	credit  float64 // deliveries that may be made now
 	at      time.Time
 	leased  time.Time // until when nobody else runs it
@@ -33,6 +44,7 @@ type replayRun struct {
 // its pace.
 func (e *Engine) replay(ctx context.Context) {
 	runs := map[relay.ID]*replayRun{}
+	var looked time.Time
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	for {
@@ -41,29 +53,43 @@ func (e *Engine) replay(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		next := replayIdle
-		if e.replayRound(ctx, runs) {
-			next = replayTick
+		if now := e.Now(); now.Sub(looked) >= replayLook {
+			looked = now
+			e.lookAtReplays(ctx, runs)
 		}
+		next, total := replayIdle, 0.0
+		for id, run := range runs {
+			next, total = min(next, replayLook), total+run.rate
+			if run.rate*replayTick.Seconds() >= 1 {
+				next = replayTick
+			}
+			if err := e.makeReplays(ctx, run); err != nil {
+				e.warnReplay(ctx, id, err)
+			}
+		}
+		e.spread.pace(total)
 		tick.Reset(next)
 	}
 }
 
-// replayRound looks after every job once and reports whether there are any.
-func (e *Engine) replayRound(ctx context.Context, runs map[relay.ID]*replayRun) bool {
+// lookAtReplays finds out which jobs there are, and what each may do next.
+func (e *Engine) lookAtReplays(ctx context.Context, runs map[relay.ID]*replayRun) {
 	open, err := e.Store.RunningReplays(ctx)
 	if err != nil {
-		e.warnReplay(ctx, "looking for replay jobs", err)
-		return false
+		e.Log.Warn("looking for replay jobs", "error", err)
+		return
 	}
 	alive := map[relay.ID]bool{}
 	for _, job := range open {
 		alive[job.ID] = true
-		if runs[job.ID] == nil {
-			runs[job.ID] = &replayRun{at: e.Now()}
+		run := runs[job.ID]
+		if run == nil {
+			run = &replayRun{at: e.Now(), walk: e.Store.WalkReplay(job.ID)}
+			runs[job.ID] = run
 		}
-		if err := e.runReplay(ctx, job, runs[job.ID]); err != nil {
-			e.warnReplay(ctx, "running a replay job", err)
+		run.rate = 0
+		if err := e.lookAtReplay(ctx, job, run); err != nil {
+			e.warnReplay(ctx, job.ID, err)
 		}
 	}
 	for id := range runs {
@@ -71,21 +97,19 @@ func (e *Engine) replayRound(ctx context.Context, runs map[relay.ID]*replayRun) 
 			delete(runs, id)
 		}
 	}
-	return len(open) > 0
 }
 
-func (e *Engine) warnReplay(ctx context.Context, doing string, err error) {
+func (e *Engine) warnReplay(ctx context.Context, id relay.ID, err error) {
 	if ctx.Err() == nil {
-		e.Log.Warn(doing, "error", err)
+		e.Log.Warn("running a replay job", "replay_id", relay.PrefixReplay.Format(id), "error", err)
 	}
 }
 
-func (e *Engine) runReplay(ctx context.Context, job db.RunningReplay, run *replayRun) error {
+func (e *Engine) lookAtReplay(ctx context.Context, job db.RunningReplay, run *replayRun) error {
 	now := e.Now()
 	if !e.Alone && run.leased.Sub(now) < replayLease/2 {
 		mine, err := e.Store.TakeLease(ctx, "replay:"+job.ID.Hex(), e.owner, replayLease)
 		if err != nil || !mine {
-			run.at = now
 			return err
 		}
 		run.leased = now.Add(replayLease)
@@ -98,43 +122,40 @@ func (e *Engine) runReplay(ctx context.Context, job db.RunningReplay, run *repla
 		e.poke()
 	}
 	if !job.Running {
-		run.at, run.credit = now, 0
 		return nil
 	}
-	rate := float64(job.RateLimit)
-	run.credit = min(run.credit+rate*now.Sub(run.at).Seconds(), max(rate*replayBurst.Seconds(), 1))
-	run.at = now
-	if err := e.makeReplays(ctx, job, run); err != nil {
-		return err
-	}
-	// The brake must bite soon, but looking at the newest attempts is not free.
-	if now.Sub(run.checked) >= replayBurst {
+	if now.Sub(run.checked) >= replayCheck {
 		run.checked = now
-		_, err := e.Store.CheckReplay(ctx, job.ID)
-		return err
-	}
-	return nil
-}
-
-// makeReplays makes as many deliveries as the job's rate and the deliveries
-// that already wait for their turn allow.
-func (e *Engine) makeReplays(ctx context.Context, job db.RunningReplay, run *replayRun) error {
-	if run.credit < 1 {
-		return nil
+		if status, err := e.Store.CheckReplay(ctx, job.ID); err != nil || status != relay.ReplayRunning {
+			return err
+		}
 	}
 	waiting, err := e.Store.ReplayWaiting(ctx, job.ID)
 	if err != nil {
 		return err
 	}
-	ahead := max(int(float64(job.RateLimit)*replayAhead.Seconds()), 2)
-	n := min(int(run.credit), ahead-waiting)
-	for n > 0 && ctx.Err() == nil {
-		step, err := e.Store.NextReplayPage(ctx, job.ID, n)
+	run.rate = float64(job.RateLimit)
+	run.room = max(int(run.rate*replayAhead.Seconds()), 2) - waiting
+	return nil
+}
+
+// makeReplays makes as many deliveries as the job's rate and the deliveries
+// that already wait for their turn allow.
+func (e *Engine) makeReplays(ctx context.Context, run *replayRun) error {
+	now := e.Now()
+	run.credit = min(run.credit+run.rate*now.Sub(run.at).Seconds(), max(run.rate*replayBurst.Seconds(), 1))
+	run.at = now
+	for run.rate > 0 && ctx.Err() == nil {
+		n := min(int(run.credit), run.room)
+		if n < 1 {
+			return nil
+		}
+		step, err := run.walk.Next(ctx, n)
 		if err != nil {
 			return err
 		}
-		n -= step.Made
 		run.credit -= float64(step.Made)
+		run.room -= step.Made
 		if len(step.Endpoints) > 0 {
 			e.hints.add(step.Endpoints...)
 			e.poke()
