@@ -46,7 +46,7 @@ func TestPatientItemsAreCommittedTogetherAndDelayNobody(t *testing.T) {
 		urgent := submit(t, c, false)
 		equal(t, "error of the urgent one", <-urgent.done, nil)
 		equal(t, "patient ones that are done", len(first.done)+len(second.done), 0)
-		time.Sleep(patience)
+		<-time.After(patience)
 		equal(t, "error of the first", <-first.done, nil)
 		equal(t, "error of the second", <-second.done, nil)
 		equal(t, "commits", len(got.sizes), 2)
