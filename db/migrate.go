@@ -15,6 +15,7 @@ import (
 func migrations() *migrate.Migrations {
 	m := migrate.NewMigrations()
 	m.Add(migrate.Migration{Name: "0001", Comment: "initial", Up: steps(schema0001)})
+	m.Add(migrate.Migration{Name: "0003", Comment: "many pairs in one row of a plan", Up: steps(schema0003)})
 	return m
 }
 

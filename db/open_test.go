@@ -85,7 +85,7 @@ func TestOpenMigratesOnce(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		equal(t, "steps", number(t, openStore(t, Options{URL: url}), "SELECT count(*) FROM schema_migrations"), 1)
+		equal(t, "steps", number(t, openStore(t, Options{URL: url}), "SELECT count(*) FROM schema_migrations"), 2)
 	})
 }
 

@@ -1,7 +1,9 @@
 package db
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"slices"
 
 	"github.com/uptrace/bun"
@@ -9,90 +11,109 @@ import (
 	"github.com/reprise-dev/reprise/relay"
 )
 
-// replayItemRow is one pair of a job, written down when it was planned.
-type replayItemRow struct {
-	bun.BaseModel `bun:"table:replay_items,alias:i"`
-	ReplayID      relay.ID `bun:",pk"`
-	EventID       relay.ID `bun:",pk"`
-	EndpointID    relay.ID `bun:",pk"`
+// candidate is an event that a plan selects, or a delivery of one.
+type candidate struct {
+	event    relay.ID
+	endpoint relay.ID // of the delivery, if that is where it goes; zero: every target that takes its kind
+	kind     int      // in plan.kinds
+	at       int64    // when it was received
 }
 
-const itemRows = 500
+const (
+	// candidateColumns are of an event.
+	candidateColumns = "events.source_id, events.event_type, events.received_at, " + notReplayable
+	notReplayable    = `CASE WHEN NOT events.signature_valid OR events.status = 'rejected' THEN 'rejected'
+		WHEN events.status = 'duplicate' THEN 'duplicate' WHEN events.is_test THEN 'test' ELSE '' END AS why`
+	candidateRows = 5000 // read at a time
+)
 
-// addItems writes pairs down, a little in each transaction.
-func (s *Store) addItems(ctx context.Context, items []replayItemRow) error {
-	for part := range slices.Chunk(items, pairRows) {
-		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-			_, err := tx.NewInsert().Model(&part).On("CONFLICT DO NOTHING").Exec(ctx)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+// kindIndex is where a kind of event is in plan.kinds.
+func (p *plan) kindIndex(source []byte, typ []byte) int {
+	p.kindKey = append(append(p.kindKey[:0], source...), typ...)
+	i, known := p.kindOf[string(p.kindKey)]
+	if !known {
+		i = len(p.kinds)
+		p.kindOf[string(p.kindKey)] = i
+		p.kinds = append(p.kinds, kindOfEvent{relay.ID(source), string(typ)})
 	}
-	return nil
+	return i
 }
 
-// addEvents writes down the pairs of events with the targets that take them.
-func (s *Store) addEvents(ctx context.Context, p *plan, rows []eventRow) error {
-	var items []replayItemRow
-	for i := range rows {
-		e := rows[i].open()
-		takers, selected := p.tally.takersOf(kindOfEvent{e.SourceID, e.EventType})
-		why := e.NotReplayable()
-		switch {
-		case !selected:
-		case why != "":
-			p.tally.reasons[why]++
-		case len(takers) == 0:
-			p.tally.unmatched++
-		default:
-			for _, id := range takers {
-				items = append(items, replayItemRow{ReplayID: p.ID, EventID: e.ID, EndpointID: id})
-			}
-		}
+// candidates reads what ofEvents or ofDeliveries find, and leaves out, but
+// counts, what may not be replayed. It tells how many rows there were, and the
+// id in the last of them.
+func (s *Store) candidates(ctx context.Context, p *plan, q *bun.SelectQuery) (found []candidate, last relay.ID, n int, err error) {
+	rows, err := q.Rows(ctx)
+	if err != nil {
+		return nil, last, 0, translate(err)
 	}
-	return s.addItems(ctx, items)
+	defer func() { _ = rows.Close() }()
+	for ; rows.Next(); n++ {
+		var id, event, endpoint, source, typ, why sql.RawBytes
+		var at sql.NullInt64
+		if err := rows.Scan(&id, &event, &endpoint, &source, &typ, &at, &why); err != nil {
+			return nil, last, n, err
+		}
+		last = relay.ID(id)
+		if !at.Valid { // the event is gone
+			continue
+		}
+		c := candidate{event: relay.ID(event), kind: p.kindIndex(source, typ), at: at.Int64}
+		if len(endpoint) > 0 {
+			c.endpoint = relay.ID(endpoint)
+		}
+		if _, selected := p.tally.takersOf(p.kinds[c.kind]); !selected {
+			continue
+		}
+		if len(why) > 0 {
+			p.tally.reasons[string(why)]++
+			continue
+		}
+		found = append(found, c)
+	}
+	return found, last, n, translate(rows.Err())
+}
+
+// ofEvents selects candidates from events.
+func (s *Store) ofEvents(index string) *bun.SelectQuery {
+	return s.r.NewSelect().TableExpr(s.using("events", index)).ColumnExpr("events.id, events.id AS event_id, NULL AS endpoint_id").
+		ColumnExpr(candidateColumns).OrderExpr("events.id")
 }
 
 // itemsOfRange writes down the events of a range of ids.
-func (s *Store) itemsOfRange(ctx context.Context, p *plan, from, before []byte) error {
+func (s *Store) itemsOfRange(ctx context.Context, p *plan, to *itemSink, from, before []byte) error {
 	for {
-		var rows []eventRow
-		q := walkable(s.r.NewSelect().Model(&rows), p.ProjectID, &p.Selection, from, before).OrderExpr("id").Limit(itemRows)
-		if err := q.Scan(ctx); err != nil {
-			return translate(err)
-		}
-		if err := s.addEvents(ctx, p, rows); err != nil || len(rows) < itemRows {
+		found, last, n, err := s.candidates(ctx, p, walkable(s.ofEvents(""), p.ProjectID, &p.Selection, from, before).Limit(candidateRows))
+		if err != nil {
 			return err
 		}
-		from = nextID(rows[len(rows)-1].ID)
+		if err := to.add(ctx, found); err != nil || n < candidateRows {
+			return err
+		}
+		from = nextID(last)
 	}
 }
 
 // itemsOfIDs writes down events that were named one by one.
-func (s *Store) itemsOfIDs(ctx context.Context, p *plan) error {
+func (s *Store) itemsOfIDs(ctx context.Context, p *plan, to *itemSink) error {
 	ids := slices.Clone(p.Selection.EventIDs)
-	slices.SortFunc(ids, func(a, b relay.ID) int { return slices.Compare(a[:], b[:]) })
-	for part := range slices.Chunk(slices.Compact(ids), itemRows) {
-		var rows []eventRow
-		q := s.r.NewSelect().Model(&rows).Where("project_id = ? AND id IN (?)", p.ProjectID, bun.List(part))
-		if err := q.Scan(ctx); err != nil {
+	slices.SortFunc(ids, func(a, b relay.ID) int { return bytes.Compare(a[:], b[:]) })
+	ids = slices.Compact(ids)
+	f := EventFilter{Status: p.Selection.Status, From: p.Selection.From, To: p.Selection.To}
+	for part := range slices.Chunk(ids, 500) {
+		var there []relay.ID
+		named := s.r.NewSelect().Table("events").Column("id").Where("project_id = ? AND id IN (?)", p.ProjectID, bun.List(part))
+		if err := named.Scan(ctx, &there); err != nil {
 			return translate(err)
 		}
-		if len(rows) < len(part) {
-			return missingID("event_ids", relay.PrefixEvent, part, func(id relay.ID) bool {
-				return slices.ContainsFunc(rows, func(r eventRow) bool { return r.ID == id })
-			})
+		if len(there) < len(part) {
+			return missingID("event_ids", relay.PrefixEvent, part, func(id relay.ID) bool { return slices.Contains(there, id) })
 		}
-		kept := rows[:0]
-		for _, r := range rows {
-			if f := &p.Selection; (f.From.IsZero() || r.ReceivedAt >= f.From.UnixMicro()) && (f.To.IsZero() || r.ReceivedAt < f.To.UnixMicro()) &&
-				(f.Status == "" || r.Status == string(f.Status)) {
-				kept = append(kept, r)
-			}
+		found, _, _, err := s.candidates(ctx, p, f.narrow(s.ofEvents(""), p.ProjectID).Where("id IN (?)", bun.List(part)))
+		if err != nil {
+			return err
 		}
-		if err := s.addEvents(ctx, p, kept); err != nil {
+		if err := to.add(ctx, found); err != nil {
 			return err
 		}
 	}
@@ -110,7 +131,7 @@ func missingID(field string, prefix relay.Prefix, ids []relay.ID, found func(rel
 
 // itemsOfFilter writes down the events that the list of events shows for a
 // status or a search.
-func (s *Store) itemsOfFilter(ctx context.Context, p *plan) error {
+func (s *Store) itemsOfFilter(ctx context.Context, p *plan, to *itemSink) error {
 	f := EventFilter{SourceID: p.Selection.SourceID, Status: p.Selection.Status, From: p.Selection.From, To: p.Selection.To, Q: p.Selection.Q}
 	if len(p.Selection.EventTypes) == 1 && !slices.ContainsFunc(p.Selection.EventTypes, isPattern) {
 		f.EventType = p.Selection.EventTypes[0]
@@ -121,33 +142,39 @@ func (s *Store) itemsOfFilter(ctx context.Context, p *plan) error {
 			if err != nil || len(found.Rows) == 0 {
 				return err
 			}
-			var rows []eventRow
-			q := s.r.NewSelect().Model(&rows).Where("project_id = ? AND id = ?", p.ProjectID, found.Rows[0].ID)
-			if err := q.Scan(ctx); err != nil {
-				return translate(err)
+			one, _, _, err := s.candidates(ctx, p, s.ofEvents("").Where("project_id = ? AND id = ?", p.ProjectID, found.Rows[0].ID))
+			if err != nil {
+				return err
 			}
-			return s.addEvents(ctx, p, rows)
+			return to.add(ctx, one)
 		}
 	}
 	_, upper := idRange(&p.Selection, s.Now())
 	for from := zeroID(); ; {
-		step, err := s.filterStep(ctx, p.ProjectID, f, from, upper)
-		if err != nil || len(step) == 0 {
+		q := f.narrow(s.ofEvents(f.index()), p.ProjectID)
+		var last relay.ID
+		more := false
+		if f.Q == "" {
+			q = q.Where("id >= ? AND id < ?", from, upper).Limit(candidateRows)
+		} else {
+			step, err := s.searchStep(ctx, p.ProjectID, f, from, upper)
+			if err != nil || len(step) == 0 {
+				return err
+			}
+			last, more = step[len(step)-1], true
+			q = q.Where("id >= ? AND id <= ?", from, last).
+				Where("? OR idempotency_key = ? OR (SELECT ? FROM payloads WHERE payloads.event_id = events.id)",
+					s.contains("event_type", clean(f.Q)), clean(f.Q), s.contains("payloads.body", []byte(f.Q)))
+		}
+		found, read, n, err := s.candidates(ctx, p, q)
+		if err != nil {
 			return err
 		}
-		last := step[len(step)-1]
-		var rows []eventRow
-		q := f.narrow(s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("events", f.index())), p.ProjectID).
-			Where("id >= ? AND id <= ?", from, last)
-		if f.Q != "" {
-			q = q.Where("? OR idempotency_key = ? OR (SELECT ? FROM payloads WHERE payloads.event_id = events.id)",
-				s.contains("event_type", clean(f.Q)), clean(f.Q), s.contains("payloads.body", []byte(f.Q)))
-		}
-		if err := q.OrderExpr("id").Scan(ctx); err != nil {
-			return translate(err)
-		}
-		if err := s.addEvents(ctx, p, rows); err != nil {
+		if err := to.add(ctx, found); err != nil || !more && n < candidateRows {
 			return err
+		}
+		if !more {
+			last = read
 		}
 		from = nextID(last)
 	}
@@ -155,10 +182,13 @@ func (s *Store) itemsOfFilter(ctx context.Context, p *plan) error {
 
 func isPattern(t string) bool { return len(t) > 0 && t[len(t)-1] == '*' }
 
-// filterStep are the next events to look at.
-func (s *Store) filterStep(ctx context.Context, project relay.ID, f EventFilter, from, upper []byte) ([]relay.ID, error) {
+// searchRows is how many events one step of a search looks into.
+const searchRows = 500
+
+// searchStep are the next events to look into.
+func (s *Store) searchStep(ctx context.Context, project relay.ID, f EventFilter, from, upper []byte) ([]relay.ID, error) {
 	var ids []relay.ID
 	q := f.narrow(s.r.NewSelect().TableExpr(s.using("events", f.index())).Column("id"), project).
-		Where("id >= ? AND id < ?", from, upper).OrderExpr("id").Limit(itemRows)
+		Where("id >= ? AND id < ?", from, upper).OrderExpr("id").Limit(searchRows)
 	return ids, translate(q.Scan(ctx, &ids))
 }

@@ -1,8 +1,11 @@
 package db
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/uptrace/bun"
 
@@ -10,46 +13,72 @@ import (
 )
 
 // itemsOfDeliveries writes down the events of the deliveries selected: for
-// their own endpoints, or for those that the job names.
-func (s *Store) itemsOfDeliveries(ctx context.Context, p *plan) error {
-	f := &p.Selection
-	filter := DeliveryFilter{EndpointID: f.DeliveryEndpointID, ReplayID: f.ReplayID, SourceID: f.SourceID, Status: f.DeliveryStatus,
-		From: f.From, To: f.To, NewestOnly: f.NewestOnly}
-	named := slices.Clone(f.DeliveryIDs)
-	slices.SortFunc(named, func(a, b relay.ID) int { return slices.Compare(a[:], b[:]) })
-	named = slices.Compact(named)
-	upper := idBound(s.Now().AddDate(1, 0, 0)) // ids may be ahead of the clock by a little
-	for from := zeroID(); ; {
-		var rows []deliveryRow
-		q := filter.narrow(s.r.NewSelect().Model(&rows).Column("id", "event_id", "endpoint_id", "source_id", "event_type"), p.ProjectID).OrderExpr("id")
-		if len(f.DeliveryIDs) > 0 {
-			part := named[:min(len(named), itemRows)]
-			if named = named[len(part):]; len(part) == 0 {
-				return nil
+// their own endpoints, or for those that the job names. It holds them in
+// memory until they are in order, 48 bytes for each.
+func (s *Store) itemsOfDeliveries(ctx context.Context, p *plan, to *itemSink) error {
+	var found []candidate
+	var err error
+	if len(p.Selection.DeliveryIDs) > 0 {
+		found, err = s.namedDeliveries(ctx, p)
+	} else {
+		found, err = s.filteredDeliveries(ctx, p)
+	}
+	if err != nil {
+		return err
+	}
+	if p.own {
+		config := s.Config()
+		for i := range found {
+			if config.gone(found[i].endpoint) {
+				found[i].endpoint = relay.ID{}
 			}
-			if err := s.deliveriesExist(ctx, p.ProjectID, part); err != nil {
-				return err
-			}
-			q = q.Where("id IN (?)", bun.List(part))
-		} else {
-			q = q.ModelTableExpr(s.using("deliveries", filter.index())).Where("id >= ? AND id < ?", from, upper).Limit(itemRows)
 		}
-		if f.Cause != "" {
-			q = q.Where("cause = ?", clean(f.Cause))
-		}
-		if err := q.Scan(ctx); err != nil {
-			return translate(err)
-		}
-		if err := s.addDeliveries(ctx, p, rows); err != nil {
-			return err
-		}
-		if len(f.DeliveryIDs) == 0 {
-			if len(rows) < itemRows {
-				return nil
-			}
-			from = nextID(rows[len(rows)-1].ID)
+	} else {
+		for i := range found {
+			found[i].endpoint = relay.ID{}
 		}
 	}
+	slices.SortFunc(found, func(a, b candidate) int {
+		return cmp.Or(bytes.Compare(a.event[:], b.event[:]), bytes.Compare(a.endpoint[:], b.endpoint[:]))
+	})
+	found = slices.CompactFunc(found, func(a, b candidate) bool { return a.event == b.event && a.endpoint == b.endpoint })
+	for part := range slices.Chunk(found, candidateRows) {
+		if err := to.add(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ofDeliveries selects candidates from some deliveries.
+func (s *Store) ofDeliveries(p *plan, some *bun.SelectQuery) *bun.SelectQuery {
+	return s.r.NewSelect().TableExpr("(?) AS d", some.Column("id", "event_id", "endpoint_id")).
+		ColumnExpr("d.id, d.event_id, d.endpoint_id").ColumnExpr(candidateColumns).
+		Join("LEFT JOIN events ON events.project_id = ? AND events.id = d.event_id", p.ProjectID).OrderExpr("d.id")
+}
+
+func (p *plan) deliveryFilter() DeliveryFilter {
+	f := &p.Selection
+	return DeliveryFilter{EndpointID: f.DeliveryEndpointID, ReplayID: f.ReplayID, SourceID: f.SourceID, Status: f.DeliveryStatus,
+		Cause: f.Cause, From: f.From, To: f.To, NewestOnly: f.NewestOnly}
+}
+
+func (s *Store) namedDeliveries(ctx context.Context, p *plan) ([]candidate, error) {
+	ids := slices.Clone(p.Selection.DeliveryIDs)
+	slices.SortFunc(ids, func(a, b relay.ID) int { return bytes.Compare(a[:], b[:]) })
+	var all []candidate
+	for part := range slices.Chunk(slices.Compact(ids), 500) {
+		if err := s.deliveriesExist(ctx, p.ProjectID, part); err != nil {
+			return nil, err
+		}
+		some := p.deliveryFilter().narrow(s.r.NewSelect().Table("deliveries"), p.ProjectID).Where("id IN (?)", bun.List(part))
+		found, _, _, err := s.candidates(ctx, p, s.ofDeliveries(p, some))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
 }
 
 func (s *Store) deliveriesExist(ctx context.Context, project relay.ID, ids []relay.ID) error {
@@ -61,47 +90,49 @@ func (s *Store) deliveriesExist(ctx context.Context, project relay.ID, ids []rel
 	return missingID("delivery_ids", relay.PrefixDelivery, ids, func(id relay.ID) bool { return slices.Contains(found, id) })
 }
 
-func (s *Store) addDeliveries(ctx context.Context, p *plan, rows []deliveryRow) error {
-	if len(rows) == 0 {
-		return nil
+// filteredDeliveries reads the older and the newer half of what a filter finds
+// side by side.
+func (s *Store) filteredDeliveries(ctx context.Context, p *plan) ([]candidate, error) {
+	filter := p.deliveryFilter()
+	some := func(from, before []byte) *bun.SelectQuery {
+		return filter.narrow(s.r.NewSelect().TableExpr(s.using("deliveries", filter.index())), p.ProjectID).
+			Where("id >= ? AND id < ?", from, before)
 	}
-	events := make([]relay.ID, len(rows))
-	for i := range rows {
-		events[i] = rows[i].EventID
-	}
-	var found []eventRow
-	if err := s.r.NewSelect().Model(&found).Where("project_id = ? AND id IN (?)", p.ProjectID, bun.List(events)).Scan(ctx); err != nil {
-		return translate(err)
-	}
-	byID := make(map[relay.ID]*eventRow, len(found))
-	for i := range found {
-		byID[found[i].ID] = &found[i]
-	}
-	config := s.Config()
-	var items []replayItemRow
-	for i := range rows {
-		row := byID[rows[i].EventID]
-		if row == nil || !p.Selection.TakesEvent(row.SourceID, row.EventType) {
-			continue
+	upper := idBound(s.Now().AddDate(1, 0, 0)) // ids may be ahead of the clock by a little
+	var oldest, newest []relay.ID
+	for order, ids := range map[string]*[]relay.ID{"id": &oldest, "id DESC": &newest} {
+		if err := some(zeroID(), upper).Column("id").OrderExpr(order).Limit(1).Scan(ctx, ids); err != nil {
+			return nil, translate(err)
 		}
-		e := row.open()
-		takers := []relay.ID{rows[i].EndpointID}
-		if !p.own {
-			takers, _ = p.tally.takersOf(kindOfEvent{e.SourceID, e.EventType})
-		} else if config.gone(rows[i].EndpointID) {
-			takers = nil
-		}
-		switch why := e.NotReplayable(); {
-		case why != "":
-			p.tally.reasons[why]++
-		case len(takers) == 0:
-			p.tally.unmatched++
-		}
-		if e.NotReplayable() == "" {
-			for _, id := range takers {
-				items = append(items, replayItemRow{ReplayID: p.ID, EventID: e.ID, EndpointID: id})
+	}
+	if len(oldest) == 0 || len(newest) == 0 {
+		return nil, nil
+	}
+	first := oldest[0].Time()
+	middle := idBound(first.Add(newest[0].Time().Sub(first) / 2))
+	halves := []idSpan{{zeroID(), middle}, {middle, upper}}
+	plans := []*plan{p.aside(), p.aside()}
+	found, faults := make([][]candidate, 2), make([]error, 2)
+	var both sync.WaitGroup
+	for i, half := range halves {
+		both.Go(func() {
+			for from := half.from; ; {
+				part, last, n, err := s.candidates(ctx, plans[i],
+					s.ofDeliveries(p, some(from, half.before).OrderExpr("id").Limit(candidateRows)))
+				found[i], faults[i] = append(found[i], part...), err
+				if err != nil || n < candidateRows {
+					return
+				}
+				from = nextID(last)
 			}
-		}
+		})
 	}
-	return s.addItems(ctx, items)
+	both.Wait()
+	for i := range plans {
+		if faults[i] != nil {
+			return nil, faults[i]
+		}
+		p.takeBack(plans[i], found[i])
+	}
+	return append(found[0], found[1]...), nil
 }

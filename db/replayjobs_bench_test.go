@@ -9,9 +9,9 @@ import (
 	"github.com/reprise-dev/reprise/relay"
 )
 
-// fillMillion makes n events of fifty types over thirty days, nine of ten of
-// them delivered to an endpoint.
-func (w *world) fillMillion(b *testing.B, n int, e *relay.Endpoint) {
+// fillMillion makes n events of fifty types over thirty days; nine of ten of
+// them have a delivery to an endpoint, in a status.
+func (w *world) fillMillion(b *testing.B, n int, e *relay.Endpoint, status relay.DeliveryStatus) {
 	b.Helper()
 	series := "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
 	base := w.Now().Add(-30 * 24 * time.Hour)
@@ -30,29 +30,38 @@ func (w *world) fillMillion(b *testing.B, n int, e *relay.Endpoint) {
 		SELECT `+id+", "+project+", "+source+`, 'type.' || (i % 50), 'delivered', i >= 0, 'valid', i < 0, 'application/json', 1, `+at+` FROM n`, n-1)
 	exec(b, w.Store, series+` INSERT INTO deliveries (id, project_id, event_id, endpoint_id, source_id, event_type, status, lane, attempts,
 			fence, interrupted, event_trigger, created_at)
-		SELECT `+id+", "+project+", "+id+", "+blob(e.ID)+", "+source+`, 'type.' || (i % 50), 'delivered', 0, 1, 1, 0, 'ingest', `+at+` FROM n WHERE i % 10 <> 0`, n-1)
+		SELECT `+id+", "+project+", "+id+", "+blob(e.ID)+", "+source+`, 'type.' || (i % 50), '`+string(status)+`', 0, 1, 1, 0, 'ingest', `+at+` FROM n WHERE i % 10 <> 0`, n-1)
 	if w.pg {
 		_, err := w.w.ExecContext(b.Context(), "VACUUM ANALYZE")
 		check(b, err)
 	}
 }
 
-// BenchmarkPlan plans a job over a million events:
+// BenchmarkPlan plans jobs over a million events:
 //
 //	go test ./db -run '^$' -bench BenchmarkPlan -benchtime 3x
 func BenchmarkPlan(b *testing.B) {
-	benchBoth(b, func(b *testing.B, w *world) {
-		const events = 1_000_000
-		e := w.addEndpoint(b)
-		w.fillMillion(b, events, e)
-		from := w.Now().Add(-40 * 24 * time.Hour)
-		b.ReportAllocs()
-		b.ResetTimer()
-		for range b.N {
-			j := w.planJob(b, to(e), func(j *relay.ReplayJob) { j.SkipDelivered, j.Selection.From = true, from })
-			if j.Plan.Events != events || j.Plan.AlreadyDelivered != events/10*9 {
-				b.Fatalf("%d events, %d delivered", j.Plan.Events, j.Plan.AlreadyDelivered)
+	const events = 1_000_000
+	plans := func(status relay.DeliveryStatus, selected, delivered int, selections map[string]relay.Selection) func(*testing.B, *world) {
+		return func(b *testing.B, w *world) {
+			e := w.addEndpoint(b)
+			w.fillMillion(b, events, e, status)
+			for name, selection := range selections {
+				b.Run(name, func(b *testing.B) {
+					b.ReportAllocs()
+					for range b.N {
+						j := w.planJob(b, to(e), func(j *relay.ReplayJob) { j.SkipDelivered, j.Selection = true, selection })
+						if j.Plan.Events != selected || j.Plan.AlreadyDelivered != delivered {
+							b.Fatalf("%d events, %d delivered", j.Plan.Events, j.Plan.AlreadyDelivered)
+						}
+					}
+				})
 			}
 		}
-	})
+	}
+	from := time.Now().Add(-40 * 24 * time.Hour)
+	benchBoth(b, plans(relay.DeliveryDelivered, events, events/10*9,
+		map[string]relay.Selection{"by time": {From: from}, "by status": {Status: relay.EventDelivered}}))
+	benchBoth(b, plans(relay.DeliveryDLQ, events/10*9, 0,
+		map[string]relay.Selection{"dead letters": {DeliveryStatus: relay.DeliveryDLQ, NewestOnly: true}}))
 }

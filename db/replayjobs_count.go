@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -39,7 +40,8 @@ func newReplayTally(f *relay.Selection, targets []relay.ReplayTarget) *replayTal
 		pairs: map[relay.ID]int{}, delivered: map[relay.ID]int{}, reasons: map[string]int{}}
 }
 
-// takersOf are the targets for a kind of event, and whether it is selected.
+// takersOf are the targets for a kind of event, in the order of their ids, and
+// whether it is selected.
 func (t *replayTally) takersOf(k kindOfEvent) (ids []relay.ID, selected bool) {
 	ids, known := t.takers[k]
 	if !known {
@@ -50,6 +52,7 @@ func (t *replayTally) takersOf(k kindOfEvent) (ids []relay.ID, selected bool) {
 					ids = append(ids, t.targets[i].EndpointID)
 				}
 			}
+			slices.SortFunc(ids, func(a, b relay.ID) int { return bytes.Compare(a[:], b[:]) })
 		}
 		t.takers[k] = ids
 	}

@@ -38,7 +38,31 @@ type plan struct {
 	targets []relay.ReplayTarget
 	own     bool // each delivery goes to its own endpoint
 	tally   *replayTally
+	kinds   []kindOfEvent
+	kindOf  map[string]int
+	kindKey []byte
 }
+
+// aside is the plan for another goroutine to count candidates with; takeBack
+// adds what it counted.
+func (p *plan) aside() *plan {
+	return &plan{ReplayJob: p.ReplayJob, targets: p.targets, own: p.own, tally: newReplayTally(&p.Selection, p.targets), kindOf: map[string]int{}}
+}
+
+func (p *plan) takeBack(other *plan, found []candidate) {
+	for why, n := range other.tally.reasons {
+		p.tally.reasons[why] += n
+	}
+	kinds := make([]int, len(other.kinds))
+	for i, k := range other.kinds {
+		kinds[i] = p.kindIndex(k.source[:], []byte(k.typ))
+	}
+	for i := range found {
+		found[i].kind = kinds[found[i].kind]
+	}
+}
+
+var errTooMany = relay.Invalid(relay.FieldError{Field: "max_events", Message: "is less than the selection has; narrow the selection or allow more"})
 
 func (s *Store) planReplay(ctx context.Context, j *relay.ReplayJob, by relay.Actor) (*replayRow, error) {
 	if err := j.Validate(); err != nil {
@@ -50,7 +74,7 @@ func (s *Store) planReplay(ctx context.Context, j *relay.ReplayJob, by relay.Act
 	now := s.Now()
 	j.ID, j.Status, j.CreatedAt, j.UpdatedAt, j.CreatedBy = relay.NewIDAt(now), relay.ReplayPlanned, now, now, by.Name
 	j.AllMatching = len(j.EndpointIDs) == 0
-	p := &plan{ReplayJob: j, own: j.AllMatching && j.Selection.OfDeliveries()}
+	p := &plan{ReplayJob: j, own: j.AllMatching && j.Selection.OfDeliveries(), kindOf: map[string]int{}}
 	var err error
 	if p.targets, err = s.freezeTargets(j, p.own); err != nil {
 		return nil, err
@@ -73,29 +97,22 @@ func zeroID() []byte { return make([]byte, len(relay.ID{})) }
 // fillPlan counts the selection and writes down what cannot be walked through
 // later, because whether it belongs may change.
 func (s *Store) fillPlan(ctx context.Context, p *plan, now time.Time) error {
-	f := &p.Selection
+	to := &itemSink{s: s, p: p}
 	var err error
-	switch {
+	switch f := &p.Selection; {
 	case f.OfDeliveries():
-		err = s.itemsOfDeliveries(ctx, p)
+		err = s.itemsOfDeliveries(ctx, p, to)
 	case len(f.EventIDs) > 0:
-		err = s.itemsOfIDs(ctx, p)
+		err = s.itemsOfIDs(ctx, p, to)
 	case f.Status != "" || f.Q != "":
-		err = s.itemsOfFilter(ctx, p)
+		err = s.itemsOfFilter(ctx, p, to)
 	default:
-		err = s.planWalk(ctx, p, now)
+		err = s.planWalk(ctx, p, to, now)
 	}
-	if err != nil {
-		return err
+	if err == nil && p.RefuseMore && p.tally.leftOut > 0 {
+		return errTooMany
 	}
-	if err := s.countItems(ctx, p); err != nil {
-		return err
-	}
-	if p.RefuseMore && p.tally.leftOut > 0 {
-		return relay.Invalid(relay.FieldError{Field: "max_events",
-			Message: "is less than the selection has; narrow the selection or allow more"})
-	}
-	return nil
+	return err
 }
 
 // finish fills the plan in, and the row from it.
@@ -192,7 +209,7 @@ func least(a, b []byte) []byte {
 // planWalk freezes a selection over facts that never change as a range of
 // ids. What came in just now is written down pair by pair, since more with
 // such ids may yet be committed.
-func (s *Store) planWalk(ctx context.Context, p *plan, now time.Time) error {
+func (s *Store) planWalk(ctx context.Context, p *plan, to *itemSink, now time.Time) error {
 	lower, upper := idRange(&p.Selection, now)
 	end := maxBytes(least(upper, s.settledID()), lower)
 	if p.Backfill {
@@ -216,7 +233,7 @@ func (s *Store) planWalk(ctx context.Context, p *plan, now time.Time) error {
 		end = cut
 	}
 	p.row.LowerID, p.row.UpperID, p.row.WalkEnd, p.row.CursorEvent = lower, upper, end, slices.Clone(lower)
-	return s.itemsOfRange(ctx, p, settled, upper)
+	return s.itemsOfRange(ctx, p, to, settled, upper)
 }
 
 func maxBytes(a, b []byte) []byte {

@@ -278,28 +278,3 @@ func (c *Snapshot) gone(endpoint relay.ID) bool {
 	e, ok := c.Endpoint(endpoint)
 	return !ok || e.Status == relay.EndpointDisabled
 }
-
-// itemPairs reads the pairs that planning wrote down one by one.
-func (s *Store) itemPairs(ctx context.Context, row *replayRow) (pageRead, error) {
-	var rows []struct {
-		EventID    relay.ID
-		EndpointID relay.ID
-		SourceID   relay.ID
-		EventType  string
-	}
-	err := s.r.NewSelect().TableExpr("replay_items AS i").ColumnExpr("i.event_id, i.endpoint_id, e.source_id, e.event_type").
-		Join("LEFT JOIN events AS e ON e.project_id = ? AND e.id = i.event_id", row.ProjectID).
-		Where("i.replay_id = ? AND (i.event_id, i.endpoint_id) > (?, ?)", row.ID, row.CursorEvent, row.CursorEndpoint).
-		OrderExpr("i.event_id, i.endpoint_id").Limit(pairRows).Scan(ctx, &rows)
-	if err != nil {
-		return pageRead{}, translate(err)
-	}
-	at := pageRead{endEvent: row.CursorEvent, endEndpoint: row.CursorEndpoint, last: len(rows) < pairRows}
-	for i := range rows {
-		r := &rows[i]
-		at.pairs = append(at.pairs, pair{event: r.EventID, endpoint: r.EndpointID, source: r.SourceID, typ: r.EventType,
-			missing: r.SourceID.IsZero() && r.EventType == ""})
-		at.endEvent, at.endEndpoint = r.EventID[:], r.EndpointID[:]
-	}
-	return at, nil
-}

@@ -42,7 +42,7 @@ func (s *Store) retainReplays(ctx context.Context, preview bool) (int, error) {
 		return len(ids), translate(err)
 	}
 	for _, id := range ids {
-		if err := s.deleteItems(ctx, id, zeroID()); err != nil {
+		if err := s.deleteItems(ctx, id); err != nil {
 			return 0, err
 		}
 		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
@@ -70,7 +70,7 @@ func (s *Store) dropOrphans(ctx context.Context) error {
 			return translate(err)
 		}
 		if !there && id.Time().Before(s.Now().Add(-unfinishedPlanAge)) {
-			if err := s.deleteItems(ctx, id, zeroID()); err != nil {
+			if err := s.deleteItems(ctx, id); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,139 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// itemSink adds up candidates, which come in the order of their events, and
+// writes their pairs down.
+type itemSink struct {
+	s    *Store
+	p    *plan
+	last relay.ID // the event that came last
+	cut  bool     // it is beyond MaxEvents
+}
+
+// add takes the next candidates.
+func (k *itemSink) add(ctx context.Context, found []candidate) error {
+	p, t := k.p, k.p.tally
+	pairs := make([]pairID, 0, len(found))
+	for i := range found {
+		c := &found[i]
+		takers := []relay.ID{c.endpoint}
+		if c.endpoint.IsZero() {
+			takers, _ = t.takersOf(p.kinds[c.kind])
+		}
+		if len(takers) == 0 {
+			t.unmatched++
+			continue
+		}
+		if c.event != k.last {
+			k.last, k.cut = c.event, p.MaxEvents > 0 && t.events >= p.MaxEvents
+			if k.cut {
+				t.leftOut++
+			} else {
+				t.event(p.kinds[c.kind].typ, c.at/hourMicros, c.at, c.at, 1)
+				p.row.LowerID, p.row.UpperID = least(p.row.LowerID, slices.Clone(c.event[:])), maxBytes(p.row.UpperID, nextID(c.event))
+			}
+		}
+		if k.cut {
+			if p.RefuseMore {
+				return errTooMany
+			}
+			continue
+		}
+		for _, id := range takers {
+			pairs = append(pairs, pairID{c.event, id})
+			t.pairs[id]++
+		}
+	}
+	if len(pairs) == 0 {
+		return nil
+	}
+	if err := k.countDelivered(ctx, pairs); err != nil {
+		return err
+	}
+	return k.s.writePairs(ctx, p.ID, pairs)
+}
+
+// countDelivered counts the pairs that were delivered before, endpoint by
+// endpoint.
+func (k *itemSink) countDelivered(ctx context.Context, pairs []pairID) error {
+	events := map[relay.ID][]relay.ID{}
+	for _, p := range pairs {
+		events[p.endpoint] = append(events[p.endpoint], p.event)
+	}
+	for endpoint, ids := range events {
+		n, err := k.s.deliveredOf(ctx, endpoint, ids)
+		if err != nil {
+			return err
+		}
+		k.p.tally.delivered[endpoint] += n
+	}
+	return nil
+}
+
+// deliveredOf is how many of some events, in order, were delivered to an
+// endpoint. Where most of what lies between them was delivered too, it is
+// sooner read in one go than looked for one by one.
+func (s *Store) deliveredOf(ctx context.Context, endpoint relay.ID, events []relay.ID) (int, error) {
+	read := func(most int, narrow func(*bun.SelectQuery) *bun.SelectQuery) ([]relay.ID, error) {
+		var ids []relay.ID
+		rows, err := narrow(s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_delivered")).Column("event_id").
+			Where("endpoint_id = ? AND status = 'delivered'", endpoint)).OrderExpr("event_id").Limit(int64(most)).Rows(ctx)
+		if err != nil {
+			return nil, translate(err)
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var id relay.ID
+			if err := rows.Scan(&id); err != nil {
+				return nil, err
+			}
+			ids = append(ids, id)
+		}
+		return slices.Compact(ids), translate(rows.Err())
+	}
+	between := 4*len(events) + 100
+	found, err := read(between, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("event_id >= ? AND event_id <= ?", events[0], events[len(events)-1])
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(found) < between {
+		return inBoth(found, events), nil
+	}
+	n := 0
+	for part := range slices.Chunk(events, 500) {
+		found, err := read(between, func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("event_id IN (?)", bun.List(part)) })
+		if err != nil {
+			return 0, err
+		}
+		n += len(found)
+	}
+	return n, nil
+}
+
+// inBoth is how many ids two lists in order have in common.
+func inBoth(a, b []relay.ID) int {
+	n := 0
+	for len(a) > 0 && len(b) > 0 {
+		switch c := bytes.Compare(a[0][:], b[0][:]); {
+		case c < 0:
+			a = a[1:]
+		case c > 0:
+			b = b[1:]
+		default:
+			n++
+			a, b = a[1:], b[1:]
+		}
+	}
+	return n
+}
