@@ -128,6 +128,7 @@ func New(o Options) *App {
 	})
 	server := a.Server()
 	server.Handler = a.front(server.Handler)
+	server.HeaderReceived = a.shorten
 	a.routes(a.App)
 	return a
 }

@@ -35,9 +35,6 @@ func (a *App) manual(h handler) fiber.Handler {
 func (a *App) identified(need needs, h handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		setAPIHeaders(c.Response())
-		if len(c.Request().Body()) > a.o.MaxBodyBytes {
-			return a.tooLarge()
-		}
 		key, given := presentedKey(c)
 		if given {
 			who, err := a.keyCaller(c, key)
@@ -79,6 +76,9 @@ func (a *App) run(ctx context.Context, need needs, c *fiber.Ctx, who *caller, h 
 	}
 	if need.write && who.Scope != relay.ScopeWrite {
 		return &relay.Error{Kind: relay.KindForbidden, Detail: "This key may only read. Use one of scope write."}
+	}
+	if body := call.body(); len(body) > a.o.MaxBodyBytes {
+		return a.oversized(body)
 	}
 	if need.write && c.Method() == fiber.MethodPost {
 		return a.idempotent(call, h)

@@ -36,6 +36,10 @@ func (a *App) front(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			writeProblem(&rc.Response, statusOf(e.Kind), e)
 			return
 		}
+		if len(rc.Request.Body()) > a.o.MaxBodyBytes {
+			rc.SetConnectionClose()
+			linger(rc.Conn())
+		}
 		next(rc)
 	}
 }
