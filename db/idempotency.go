@@ -22,6 +22,7 @@ const (
 type StoredResponse struct {
 	Status      int
 	ContentType string
+	Location    string // empty: the answer names none
 	Body        []byte
 }
 
@@ -32,6 +33,7 @@ type idempotencyRow struct {
 	RequestHash   []byte
 	Status        int // 0: the request still runs
 	ContentType   string
+	Location      string
 	Body          []byte // sealed: answers may show secrets that are shown once
 	CreatedAt     int64
 	ExpiresAt     int64
@@ -85,14 +87,14 @@ func (s *Store) openStored(caller relay.ID, old *idempotencyRow, hash []byte) (*
 	if err != nil {
 		return nil, err
 	}
-	return &StoredResponse{Status: old.Status, ContentType: old.ContentType, Body: body}, nil
+	return &StoredResponse{Status: old.Status, ContentType: old.ContentType, Location: old.Location, Body: body}, nil
 }
 
 // FinishIdempotent stores the answer that a request got.
 func (s *Store) FinishIdempotent(ctx context.Context, caller relay.ID, key string, answer StoredResponse) error {
 	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.NewUpdate().Model((*idempotencyRow)(nil)).Set("status = ?", answer.Status).
-			Set("content_type = ?", clean(answer.ContentType)).
+			Set("content_type = ?", clean(answer.ContentType)).Set("location = ?", clean(answer.Location)).
 			Set("body = ?", s.box.seal(answer.Body, "idempotency_keys", caller)).
 			Where("caller = ? AND key = ? AND status = 0", caller[:], clean(key)).Exec(ctx)
 		return err

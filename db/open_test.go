@@ -85,7 +85,32 @@ func TestOpenMigratesOnce(t *testing.T) {
 			})
 		}
 		wait.Wait()
+<<<<<<< Updated upstream
 		equal(t, "steps", number(t, openStore(t, Options{URL: url}), "SELECT count(*) FROM schema_migrations"), 2)
+=======
+		equal(t, "steps", number(t, openStore(t, Options{URL: url}), "SELECT count(*) FROM schema_migrations"), len(migrations().Sorted()))
+	})
+}
+
+// TestOpenUpgrades opens a database that version 0001 made and used.
+func TestOpenUpgrades(t *testing.T) {
+	onBothURLs(t, func(t *testing.T, url string) {
+		old := openStore(t, Options{URL: url})
+		exec(t, old, "ALTER TABLE idempotency_keys DROP COLUMN location")
+		exec(t, old, "DELETE FROM schema_migrations WHERE name > '0001'")
+		caller, hash := relay.NewID(), []byte("hash")
+		exec(t, old, `INSERT INTO idempotency_keys (caller, key, request_hash, status, content_type, body, created_at, expires_at)
+			VALUES (?, 'k', ?, 202, 'text/plain', ?, ?, ?)`, caller, hash, old.box.seal([]byte("done"), "idempotency_keys", caller),
+			micros(old.Now()), micros(old.Now().Add(time.Hour)))
+		check(t, old.Close())
+		if err := tryOpen(t, Options{URL: url}); !errors.Is(err, ErrOutdated) {
+			t.Errorf("without its migration: %v", err)
+		}
+		again, err := openStore(t, Options{URL: url}).BeginIdempotent(t.Context(), caller, "k", hash)
+		check(t, err)
+		equal(t, "answer", string(again.Body), "done")
+		equal(t, "location", again.Location, "")
+>>>>>>> Stashed changes
 	})
 }
 

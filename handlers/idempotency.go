@@ -34,6 +34,9 @@ func (a *App) idempotent(c *call, h handler) error {
 	}
 	if stored != nil {
 		c.Set(replayedHeader, "true")
+		if stored.Location != "" {
+			c.Location(stored.Location)
+		}
 		c.Status(stored.Status)
 		c.Response().Header.SetContentType(stored.ContentType)
 		c.Response().SetBody(stored.Body)
@@ -55,6 +58,7 @@ func (a *App) idempotent(c *call, h handler) error {
 	answer := db.StoredResponse{
 		Status:      c.Response().StatusCode(),
 		ContentType: string(c.Response().Header.ContentType()),
+		Location:    string(c.Response().Header.Peek(fiber.HeaderLocation)),
 		Body:        append([]byte(nil), c.Response().Body()...),
 	}
 	done = true

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -52,5 +53,31 @@ func TestIdempotencyAtOnce(t *testing.T) {
 	wait.Wait()
 	if n := len(w.deliveriesOf(id)); n != 2 {
 		t.Errorf("%d deliveries, want the first and one replay", n)
+	}
+}
+
+// TestIdempotentLocation repeats the calls that answer with a place.
+func TestIdempotentLocation(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	_, events := w.past(1, "x")
+	e := w.endpointFor(nil)
+	hookstream := object{"destination_id": e["id"], "from": w.ago(time.Hour), "to": w.ago(0)}
+	job := w.plan(object{"event_ids": []any{events[0]}})["id"].(string)
+	for path, body := range map[string]object{
+		"/api/v1/replays": {"event_ids": []any{events[0]}, "dry_run": true}, "/v1/replay": hookstream, "/api/v1/replay": hookstream,
+		"/v1/replays/" + job + "/replay-failed": {"dry_run": true},
+	} {
+		first, again := w.api("POST", path, body, "Idempotency-Key", path), w.api("POST", path, body, "Idempotency-Key", path)
+		if to := first.Header.Get("Location"); to == "" || again.Header.Get("Location") != to || again.text != first.text || again.StatusCode != 202 {
+			t.Errorf("%s: first at %q, then at %q: %s", path, to, again.Header.Get("Location"), again.text)
+		} else if found := w.api("GET", to, nil); found.StatusCode != 200 {
+			t.Errorf("%s: %s is not there: %s", path, to, found.text)
+		}
+	}
+	for range 2 {
+		if got := w.api("POST", "/v1/sources", object{"name": "x"}, "Idempotency-Key", "none"); got.Header.Values("Location") != nil {
+			t.Errorf("a place that nobody named: %v", got.Header)
+		}
 	}
 }
