@@ -19,7 +19,7 @@ func retentionCommand() *cobra.Command {
 	run := &cobra.Command{
 		Use: "run", Short: "Remove what is older than its source keeps it", Args: cobra.NoArgs,
 		Long: "Removes events that are older than their source keeps them, finished replay jobs after 30 days and audit entries after\n" +
-			"REPRISE_AUDIT_DAYS. The server does the same every day at 06:00 UTC. Works on the database directly, also beside a running server.",
+			"REPRISE_AUDIT_DAYS, and cancels plans that nobody started for 7 days. The server does the same every day at 06:00 UTC. Works on the database directly, also beside a running server.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, _, err := settings()
 			if err != nil {
@@ -53,17 +53,17 @@ func writeRetention(w io.Writer, r *db.RetentionReport, dryRun bool) error {
 			return err
 		}
 	}
-	did := "Removed"
+	did, cancelled := "Removed", "cancelled"
 	if dryRun {
-		did = "Nothing was removed; a run would remove"
+		did, cancelled = "Nothing was removed; a run would remove", "cancel"
 	}
 	events, deliveries := 0, 0
 	for _, s := range r.Sources {
 		events, deliveries = events+s.Events, deliveries+s.Deliveries
 	}
-	_, err := fmt.Fprintf(w, "%s %s, %s, %s, %s and %s.\n", did, count(events, "event", "events"), count(deliveries, "delivery", "deliveries"),
-		count(r.Replays, "finished replay job", "finished replay jobs"), count(r.Plans, "forgotten plan", "forgotten plans"),
-		count(r.AuditEntries, "audit entry", "audit entries"))
+	_, err := fmt.Fprintf(w, "%s %s, %s, %s and %s, and %s %s that nobody started.\n", did, count(events, "event", "events"),
+		count(deliveries, "delivery", "deliveries"), count(r.Replays, "finished replay job", "finished replay jobs"),
+		count(r.AuditEntries, "audit entry", "audit entries"), cancelled, count(r.Plans, "plan", "plans"))
 	return err
 }
 
