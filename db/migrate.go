@@ -15,11 +15,8 @@ import (
 func migrations() *migrate.Migrations {
 	m := migrate.NewMigrations()
 	m.Add(migrate.Migration{Name: "0001", Comment: "initial", Up: steps(schema0001)})
-<<<<<<< Updated upstream
-	m.Add(migrate.Migration{Name: "0003", Comment: "many pairs in one row of a plan", Up: steps(schema0003)})
-=======
 	m.Add(migrate.Migration{Name: "0002", Comment: "where repeated answers point to", Up: steps(schema0002)})
->>>>>>> Stashed changes
+	m.Add(migrate.Migration{Name: "0003", Comment: "many pairs in one row of a plan", Up: steps(schema0003)})
 	return m
 }
 
