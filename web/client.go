@@ -13,8 +13,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 )
 
 // client calls a running server's REST API, as REPRISE_URL and REPRISE_API_KEY say.
@@ -121,7 +119,7 @@ func apiError(status int, body []byte) error {
 	}
 	text := fmt.Sprintf("%s (%s)", problem.Detail, problem.Code)
 	for _, e := range problem.Errors {
-		text += fmt.Sprintf("\n%s: %s", e.Field, e.Message)
+		text += fmt.Sprintf("\n%s: %s", flagOf(e.Field), e.Message)
 	}
 	return &refusal{status, text}
 }
@@ -133,30 +131,3 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string { return r.text }
-
-func eventsCommand() *cobra.Command {
-	events := &cobra.Command{Use: "events", Short: "Events of a running server"}
-	var endpoint, eventType string
-	trigger := &cobra.Command{
-		Use: "trigger --endpoint whk_… --event TYPE", Short: "Send a test event to an endpoint", Args: cobra.NoArgs,
-		Long: "Sends a synthetic event, signed with the endpoint's real secret and marked data.test: true.\nREPRISE_URL and REPRISE_API_KEY say where and as whom.",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := newClient()
-			if err != nil {
-				return err
-			}
-			if endpoint == "" {
-				return fmt.Errorf("--endpoint must be the id of an endpoint (%w)", errUsage)
-			}
-			body := map[string]string{}
-			if eventType != "" {
-				body["event"] = eventType
-			}
-			return c.showRaw(cmd, http.MethodPost, "/api/v1/endpoints/"+url.PathEscape(endpoint)+"/test-fire", body)
-		},
-	}
-	trigger.Flags().StringVar(&endpoint, "endpoint", "", "id of the endpoint")
-	trigger.Flags().StringVar(&eventType, "event", "", "event type, such as invoice.paid")
-	events.AddCommand(trigger)
-	return events
-}

@@ -35,7 +35,7 @@ func planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.show(cmd, http.MethodPost, replaysPath, body, raw, func(w io.Writer, j *job) error {
+			return show(cmd, c, http.MethodPost, replaysPath, body, raw, func(w io.Writer, j *job) error {
 				if err := j.writePlan(w); err != nil {
 					return err
 				}
@@ -96,7 +96,7 @@ func statusCommand() *cobra.Command {
 			case follow:
 				return c.watch(cmd, &job{ID: args[0]}, false)
 			}
-			return c.show(cmd, http.MethodGet, replayPath(args[0], ""), nil, raw, func(w io.Writer, j *job) error { return j.write(w) })
+			return show(cmd, c, http.MethodGet, replayPath(args[0], ""), nil, raw, func(w io.Writer, j *job) error { return j.write(w) })
 		}),
 	}
 	jsonFlag(cmd, &raw)
@@ -114,7 +114,7 @@ func actCommand(act, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: act + " rpl_…", Short: short, Args: cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *client, args []string) error {
-			return c.show(cmd, http.MethodPost, replayPath(args[0], "/"+act), map[string]any{}, false, func(w io.Writer, j *job) error { return j.write(w) })
+			return show(cmd, c, http.MethodPost, replayPath(args[0], "/"+act), map[string]any{}, false, func(w io.Writer, j *job) error { return j.write(w) })
 		}),
 	}
 }
@@ -140,7 +140,7 @@ func rateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rate rpl_… --rate N", Short: "Change the rate of a job", Args: cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *client, args []string) error {
-			return c.show(cmd, http.MethodPatch, replayPath(args[0], ""), map[string]any{"rate_limit": rate}, false, func(w io.Writer, j *job) error { return j.write(w) })
+			return show(cmd, c, http.MethodPatch, replayPath(args[0], ""), map[string]any{"rate_limit": rate}, false, func(w io.Writer, j *job) error { return j.write(w) })
 		}),
 	}
 	cmd.Flags().IntVar(&rate, "rate", 0, "deliveries a second")
@@ -199,16 +199,16 @@ func withClient(run func(*cobra.Command, *client, []string) error) func(*cobra.C
 	}
 }
 
-// show makes a call that answers with a job, and writes that.
-func (c *client) show(cmd *cobra.Command, method, path string, body any, raw bool, write func(io.Writer, *job) error) error {
+// show makes a call and writes what it answers with.
+func show[T any](cmd *cobra.Command, c *client, method, path string, body any, raw bool, write func(io.Writer, *T) error) error {
 	if raw {
 		return c.showRaw(cmd, method, path, body)
 	}
-	var j job
-	if err := c.data(cmd.Context(), method, path, body, &j); err != nil {
+	var out T
+	if err := c.data(cmd.Context(), method, path, body, &out); err != nil {
 		return err
 	}
-	return write(cmd.OutOrStdout(), &j)
+	return write(cmd.OutOrStdout(), &out)
 }
 
 func (c *client) showRaw(cmd *cobra.Command, method, path string, body any) error {

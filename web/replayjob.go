@@ -18,6 +18,7 @@ type job struct {
 	EndpointIDs []string `json:"endpoint_ids"`
 	RateLimit   int      `json:"rate_limit"`
 	Canary      int      `json:"canary"`
+	Brake       int      `json:"brake"`
 	CreatedAt   string   `json:"created_at"`
 	Plan        plan     `json:"plan"`
 	Progress    progress `json:"progress"`

@@ -49,6 +49,9 @@ func (j *job) writePlan(w io.Writer) error {
 	if j.Canary > 0 {
 		rows = append(rows, []string{"Canary", grouped(int64(j.Canary)) + " first"})
 	}
+	if j.Brake > 0 {
+		rows = append(rows, []string{"Brake", fmt.Sprintf("pauses when over %d%% of the last 50 deliveries failed", j.Brake)})
+	}
 	if err := table(w, rows); err != nil {
 		return err
 	}
