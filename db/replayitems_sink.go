@@ -11,12 +11,19 @@ import (
 )
 
 // itemSink adds up candidates, which come in the order of their events, and
-// writes their pairs down.
+// writes their pairs down while the next ones are read.
 type itemSink struct {
-	s    *Store
-	p    *plan
-	last relay.ID // the event that came last
-	cut  bool     // it is beyond MaxEvents
+	s       *Store
+	p       *plan
+	last    relay.ID // the event that came last
+	cut     bool     // it is beyond MaxEvents
+	writing chan written
+}
+
+// written is what came of some pairs.
+type written struct {
+	delivered map[relay.ID]int // before, by endpoint
+	err       error
 }
 
 // add takes the next candidates.
@@ -53,30 +60,48 @@ func (k *itemSink) add(ctx context.Context, found []candidate) error {
 			t.pairs[id]++
 		}
 	}
-	if len(pairs) == 0 {
-		return nil
-	}
-	if err := k.countDelivered(ctx, pairs); err != nil {
+	if err := k.wait(); err != nil || len(pairs) == 0 {
 		return err
 	}
-	return k.s.writePairs(ctx, p.ID, pairs)
+	k.writing = make(chan written, 1)
+	go func(to chan<- written) {
+		delivered, err := k.s.countPairs(ctx, pairs)
+		if err == nil {
+			err = k.s.writePairs(ctx, p.ID, pairs)
+		}
+		to <- written{delivered, err}
+	}(k.writing)
+	return nil
 }
 
-// countDelivered counts the pairs that were delivered before, endpoint by
-// endpoint.
-func (k *itemSink) countDelivered(ctx context.Context, pairs []pairID) error {
+// wait waits until all that was added is written down.
+func (k *itemSink) wait() error {
+	if k.writing == nil {
+		return nil
+	}
+	done := <-k.writing
+	k.writing = nil
+	for endpoint, n := range done.delivered {
+		k.p.tally.delivered[endpoint] += n
+	}
+	return done.err
+}
+
+// countPairs counts the pairs that were delivered before, endpoint by endpoint.
+func (s *Store) countPairs(ctx context.Context, pairs []pairID) (map[relay.ID]int, error) {
 	events := map[relay.ID][]relay.ID{}
 	for _, p := range pairs {
 		events[p.endpoint] = append(events[p.endpoint], p.event)
 	}
+	delivered := map[relay.ID]int{}
 	for endpoint, ids := range events {
-		n, err := k.s.deliveredOf(ctx, endpoint, ids)
+		n, err := s.deliveredOf(ctx, endpoint, ids)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		k.p.tally.delivered[endpoint] += n
+		delivered[endpoint] = n
 	}
-	return nil
+	return delivered, nil
 }
 
 // deliveredOf is how many of some events, in order, were delivered to an

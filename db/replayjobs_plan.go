@@ -109,6 +109,9 @@ func (s *Store) fillPlan(ctx context.Context, p *plan, now time.Time) error {
 	default:
 		err = s.planWalk(ctx, p, to, now)
 	}
+	if e := to.wait(); err == nil {
+		err = e
+	}
 	if err == nil && p.RefuseMore && p.tally.leftOut > 0 {
 		return errTooMany
 	}
