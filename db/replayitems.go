@@ -133,7 +133,8 @@ func missingID(field string, prefix relay.Prefix, ids []relay.ID, found func(rel
 // status or a search.
 func (s *Store) itemsOfFilter(ctx context.Context, p *plan, to *itemSink) error {
 	f := EventFilter{SourceID: p.Selection.SourceID, Status: p.Selection.Status, From: p.Selection.From, To: p.Selection.To, Q: p.Selection.Q}
-	if len(p.Selection.EventTypes) == 1 && !slices.ContainsFunc(p.Selection.EventTypes, isPattern) {
+	f.EventType = p.Selection.EventType
+	if f.EventType == "" && len(p.Selection.EventTypes) == 1 && !slices.ContainsFunc(p.Selection.EventTypes, isPattern) {
 		f.EventType = p.Selection.EventTypes[0]
 	}
 	for _, prefix := range []relay.Prefix{relay.PrefixEvent, relay.PrefixDelivery} {

@@ -23,6 +23,9 @@ func (s *Store) countDelivered(ctx context.Context, p *plan, lower, end []byte) 
 			Where("event_id >= ? AND event_id < ?", lower, end).
 			Where("event_id NOT IN (SELECT id FROM events WHERE project_id = ? AND is_test)", p.ProjectID)
 		q = ofTypes(ofTypes(q, p.Selection.EventTypes), t.EventFilter)
+		if p.Selection.EventType != "" {
+			q = q.Where("event_type = ?", clean(p.Selection.EventType))
+		}
 		if !p.Selection.SourceID.IsZero() {
 			q = q.Where("source_id = ?", p.Selection.SourceID)
 		}

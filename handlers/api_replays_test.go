@@ -78,8 +78,8 @@ func TestReplayPlan(t *testing.T) {
 		"id": id, "project_id": relay.PrefixProject.Format(w.mine.project.ID), "status": "planned", "reason": nil, "endpoint_ids": []any{one["id"]},
 		"all_matching": false, "ignore_filter": false, "skip_delivered": true, "backfill": false, "rate_limit": 2.0, "max_events": 100.0, "canary": 1.0,
 		"brake": 50.0, "note": "the outage", "started_at": nil, "finished_at": nil,
-		"selection": object{"from": plan["selection"].(object)["from"], "to": plan["selection"].(object)["to"], "source_id": src["id"], "event_types": []any{"order.paid"},
-			"status": nil, "q": nil, "named": nil, "delivery_status": nil, "delivery_endpoint_id": nil, "newest_only": false, "cause": nil, "replay_id": nil},
+		"selection": object{"from": plan["selection"].(object)["from"], "to": plan["selection"].(object)["to"], "source_id": src["id"], "event_type": "order.paid",
+			"event_types": []any{}, "status": nil, "q": nil, "named": nil, "delivery_status": nil, "delivery_endpoint_id": nil, "newest_only": false, "cause": nil, "replay_id": nil},
 		"progress": object{"total": 3.0, "processed": 0.0, "made": 0.0, "waiting": 0.0, "retrying": 0.0, "succeeded": 0.0, "failed": 0.0, "discarded": 0.0,
 			"skipped": 0.0, "skipped_delivered": 0.0, "skipped_gone": 0.0, "rate": 0.0, "seconds_left": nil},
 	}

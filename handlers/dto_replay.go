@@ -36,7 +36,8 @@ type selectionOut struct {
 	From               *string  `json:"from"`
 	To                 *string  `json:"to"`
 	SourceID           *string  `json:"source_id"`
-	EventTypes         []string `json:"event_types"`
+	EventType          *string  `json:"event_type"`
+	EventTypes         []string `json:"event_types"` // types and patterns
 	Status             *string  `json:"status"`
 	Q                  *string  `json:"q"`
 	Named              *int     `json:"named"` // how many were named by their ids
@@ -131,8 +132,8 @@ func endpointIDs(ids []relay.ID) []string {
 
 func selectionShape(s *relay.Selection) selectionOut {
 	return selectionOut{
-		From: timeOrNull(s.From), To: timeOrNull(s.To), SourceID: idOrNull(relay.PrefixSource, s.SourceID), EventTypes: listOrEmpty(s.EventTypes),
-		Status: textOrNull(string(s.Status)), Q: textOrNull(s.Q), Named: numberOrNull(max(s.Named, len(s.EventIDs), len(s.DeliveryIDs))),
+		From: timeOrNull(s.From), To: timeOrNull(s.To), SourceID: idOrNull(relay.PrefixSource, s.SourceID),
+		EventType: textOrNull(s.EventType), EventTypes: listOrEmpty(s.EventTypes), Status: textOrNull(string(s.Status)), Q: textOrNull(s.Q), Named: numberOrNull(max(s.Named, len(s.EventIDs), len(s.DeliveryIDs))),
 		DeliveryStatus: textOrNull(string(s.DeliveryStatus)), DeliveryEndpointID: idOrNull(relay.PrefixEndpoint, s.DeliveryEndpointID),
 		NewestOnly: s.NewestOnly, Cause: textOrNull(s.Cause), ReplayID: idOrNull(relay.PrefixReplay, s.ReplayID),
 	}

@@ -63,16 +63,13 @@ func (in *replayJobIn) inWords(err error) error {
 	if in.EndpointID.has() {
 		err = renameField(err, "endpoint_ids", "endpoint_id")
 	}
-	if in.EventType.has() {
-		err = renameField(err, "event_types[0]", "event_type")
-	}
 	return err
 }
 
 func (in *replayJobIn) selection(r *reading) relay.Selection {
 	s := relay.Selection{
 		From: r.time("from", in.From), To: r.time("to", in.To), SourceID: r.id("source_id", relay.PrefixSource, in.SourceID),
-		EventTypes: r.one("event_type", in.EventType, "event_types", in.EventTypes).Value, Status: relay.EventStatus(in.Status.Value),
+		EventType: in.EventType.Value, EventTypes: in.EventTypes.Value, Status: relay.EventStatus(in.Status.Value),
 		Q: r.text("q", in.Q), EventIDs: r.ids("event_ids", relay.PrefixEvent, in.EventIDs, relay.MaxReplayIDs),
 		DeliveryIDs:    r.ids("delivery_ids", relay.PrefixDelivery, in.DeliveryIDs, relay.MaxReplayIDs),
 		DeliveryStatus: relay.DeliveryStatus(in.DeliveryStatus.Value), NewestOnly: in.NewestOnly.Value,
@@ -85,6 +82,12 @@ func (in *replayJobIn) selection(r *reading) relay.Selection {
 	// A dead letter that was replayed since no longer counts as failed.
 	if s.DeliveryStatus == relay.DeliveryDLQ && !in.NewestOnly.has() && s.ReplayID.IsZero() {
 		s.NewestOnly = true
+	}
+	if in.EventType.has() {
+		r.require("event_type", in.EventType)
+	}
+	if in.EventType.has() && in.EventTypes.has() {
+		r.faults.add("event_type", "must be left out if event_types is given")
 	}
 	if in.wantsAll() {
 		r.faults.add("from", "is missing: say what to replay by from and to, or by another condition")

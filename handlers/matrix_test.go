@@ -58,7 +58,7 @@ func (w *world) ownIDs() map[string]string {
 	project := relay.PrefixProject.Format(w.mine.project.ID)
 	delivery := w.deliveriesOf(id)[0]["id"].(string)
 	w.clock.advance(time.Second)
-	job := w.api("POST", "/api/v1/replays", object{"event_type": "*", "dry_run": true}).data(w.t, 202)["id"].(string)
+	job := w.api("POST", "/api/v1/replays", object{"event_types": []any{"*"}, "dry_run": true}).data(w.t, 202)["id"].(string)
 	return map[string]string{
 		"sources": src["id"].(string), "endpoints": e["id"].(string), "events": id, "deliveries": delivery, "api-keys": keys[0]["id"].(string),
 		"projects": project, "source": src["id"].(string), "endpoint": e["id"].(string), "event": id, "delivery": delivery, "project": project,
@@ -158,7 +158,7 @@ func TestRoutesAnswer(t *testing.T) {
 	bodies := map[string]any{
 		"sources": object{"name": "a"}, "endpoints": object{"name": "a", "url": "https://example.com/"}, "events": object{"event_type": "a", "data": 1},
 		"api-keys": object{"name": "a", "scope": "read"}, "projects": object{"name": "a"}, "test-fire": object{"event": "a"},
-		"replays": object{"event_type": "*"},
+		"replays": object{"event_types": []any{"*"}},
 	}
 	// What deletes comes last.
 	ids := w.ownIDs()

@@ -52,6 +52,7 @@ type Selection struct {
 	From       time.Time   `json:"from,omitzero"`
 	To         time.Time   `json:"to,omitzero"` // exclusive
 	SourceID   ID          `json:"source_id,omitzero"`
+	EventType  string      `json:"event_type,omitempty"`  // just this type, as in the lists
 	EventTypes []string    `json:"event_types,omitempty"` // types or patterns as in an event filter
 	Status     EventStatus `json:"status,omitempty"`
 	Q          string      `json:"q,omitempty"` // as in the list of events

@@ -25,7 +25,7 @@ func (t *ReplayTarget) Takes(source ID, eventType string) bool {
 // TakesEvent reports whether the selection takes events of a source and a type,
 // which never change, whatever its other conditions.
 func (s *Selection) TakesEvent(source ID, eventType string) bool {
-	return (s.SourceID.IsZero() || s.SourceID == source) && MatchType(s.EventTypes, eventType)
+	return (s.SourceID.IsZero() || s.SourceID == source) && (s.EventType == "" || s.EventType == eventType) && MatchType(s.EventTypes, eventType)
 }
 
 // The reasons why an event is never part of a bulk replay.

@@ -53,6 +53,7 @@ func (s *Selection) validate(f *fields) {
 	if !s.From.IsZero() && !s.To.IsZero() && !s.From.Before(s.To) {
 		f.add("to", "must be after from")
 	}
+	f.line("event_type", s.EventType, 0, maxName)
 	if len(s.EventTypes) > maxFilter {
 		f.add("event_types", "must have at most %d entries", maxFilter)
 	}
