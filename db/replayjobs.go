@@ -127,29 +127,12 @@ func (s *Store) replayProgress(ctx context.Context, row *replayRow) (relay.Repla
 	if row.StartedAt == 0 {
 		return p, nil
 	}
-	var counts []struct {
-		Status string
-		N      int
-	}
-	err := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).ColumnExpr("status, count(*) AS n").
-		Where("replay_id = ?", row.ID).GroupExpr("status").Scan(ctx, &counts)
+	counts, err := s.replayCounts(ctx, row)
 	if err != nil {
-		return p, translate(err)
+		return p, err
 	}
-	for _, c := range counts {
-		switch relay.DeliveryStatus(c.Status) {
-		case relay.DeliveryPending:
-			p.Waiting = c.N
-		case relay.DeliveryRetrying:
-			p.Retrying = c.N
-		case relay.DeliveryDelivered:
-			p.Succeeded = c.N
-		case relay.DeliveryDLQ:
-			p.Failed = c.N
-		case relay.DeliveryDiscarded:
-			p.Discarded = c.N
-		}
-	}
+	p.Made, p.Waiting, p.Retrying = counts["made"], counts[relay.DeliveryPending], counts[relay.DeliveryRetrying]
+	p.Succeeded, p.Failed, p.Discarded = counts[relay.DeliveryDelivered], counts[relay.DeliveryDLQ], counts[relay.DeliveryDiscarded]
 	p.Processed += p.Succeeded + p.Failed + p.Discarded
 	if relay.ReplayStatus(row.Status) != relay.ReplayRunning {
 		return p, nil
@@ -170,4 +153,33 @@ func (s *Store) replayProgress(ctx context.Context, row *replayRow) (relay.Repla
 		p.Left = time.Duration(float64(left) / pace * float64(time.Second))
 	}
 	return p, nil
+}
+
+// replayCounts counts a job's deliveries by their status, and those made. While
+// it runs, the many that were delivered are what the others leave of these.
+func (s *Store) replayCounts(ctx context.Context, row *replayRow) (map[relay.DeliveryStatus]int, error) {
+	var rows []struct {
+		Status relay.DeliveryStatus
+		N      int
+	}
+	byStatus := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).ColumnExpr("status, count(*) AS n").
+		Where("replay_id = ?", row.ID).GroupExpr("status")
+	if row.FinishedAt == 0 {
+		byStatus = byStatus.Where("status IN ('pending', 'retrying', 'dlq', 'discarded')")
+	}
+	made := s.r.NewSelect().Table("replays").ColumnExpr("'made' AS status, made AS n").Where("id = ?", row.ID)
+	if err := byStatus.UnionAll(made).Scan(ctx, &rows); err != nil {
+		return nil, translate(err)
+	}
+	counts, others := map[relay.DeliveryStatus]int{}, 0
+	for _, r := range rows {
+		counts[r.Status] = r.N
+		if r.Status != "made" {
+			others += r.N
+		}
+	}
+	if row.FinishedAt == 0 {
+		counts[relay.DeliveryDelivered] = max(counts["made"]-others, 0)
+	}
+	return counts, nil
 }
