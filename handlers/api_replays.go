@@ -32,18 +32,24 @@ func (a *App) createReplay(c *call) error {
 }
 
 // planTime is how long planning may take: what may change until the start is
-// written down, row by row. After a minute an Idempotency-Key counts as left
+// written down. After a minute an Idempotency-Key counts as left
 // behind.
 const planTime = 50 * time.Second
 
+// takeTime gives a call the time that planning needs.
+func (c *call) takeTime() context.CancelFunc {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), planTime)
+	c.ctx = ctx
+	return cancel
+}
+
 // launch plans a job and, unless it is a dry run, starts it.
 func (a *App) launch(c *call, job *relay.ReplayJob, dryRun bool) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), planTime)
-	defer cancel()
-	if err := a.store.PlanReplay(ctx, job, c.Actor); err != nil || dryRun {
+	defer c.takeTime()()
+	if err := a.store.PlanReplay(c.ctx, job, c.Actor); err != nil || dryRun {
 		return err
 	}
-	started, err := a.store.StartReplay(ctx, c.Project, job.ID, c.Actor)
+	started, err := a.store.StartReplay(c.ctx, c.Project, job.ID, c.Actor)
 	if err == nil {
 		*job = started
 	}
@@ -178,11 +184,10 @@ func (a *App) replayFailedAgain(c *call) error {
 	if err := decodeBody(c.body(), &in, true); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), planTime)
-	defer cancel()
-	job, err := a.store.PlanFailed(ctx, c.Project, id, c.Actor)
+	defer c.takeTime()()
+	job, err := a.store.PlanFailed(c.ctx, c.Project, id, c.Actor)
 	if err == nil && !in.DryRun.Value {
-		job, err = a.store.StartReplay(ctx, c.Project, job.ID, c.Actor)
+		job, err = a.store.StartReplay(c.ctx, c.Project, job.ID, c.Actor)
 	}
 	if err != nil {
 		return err

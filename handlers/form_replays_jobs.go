@@ -77,6 +77,7 @@ func replayRateForm(v *visit, f *form) error {
 // replayFailedForm plans a replay of what a job failed to deliver: all of it,
 // or what failed at one endpoint for one cause.
 func replayFailedForm(v *visit, f *form) error {
+	defer v.takeTime()()
 	id, err := v.pathID(relay.PrefixReplay)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ func deadLettersPage(v *visit) error {
 		Rows: list.rows, Pager: list.pager,
 	}
 	if len(m.Rows) > 0 && len(list.shown.Values()) > 0 { // without a filter a button replays all
-		m.Pager.ReplayURL = deliveriesReplayURL(list.shown, views.ReplayDead)
+		m.Pager.Replay = deliveriesReplay(list.shown, views.ReplayDead)
 	}
 	groups, err := v.store.DeadLetterGroups(v.ctx, v.project.ID)
 	if err != nil {
@@ -32,44 +32,45 @@ func deadLettersPage(v *visit) error {
 	return v.render(list.status(), views.DeadLettersPage(m))
 }
 
-// deliveriesReplayURL plans a replay of everything that a filter of a list of
-// deliveries selects; empty if a plan cannot select the same.
-func deliveriesReplayURL(f views.DeliveryFilter, status string) string {
-	form := views.ReplayForm{
+// deliveriesReplay plans a replay of everything that a filter of a list of
+// deliveries selects; nil if a plan cannot select the same.
+func deliveriesReplay(f views.DeliveryFilter, status string) *views.ReplayForm {
+	form := &views.ReplayForm{
 		Of: views.ReplayOfDeliveries, DeliveryStatus: status, DeliveryEndpointID: f.EndpointID, ReplayID: f.ReplayID, Cause: f.Cause,
 		EventTypes: f.EventType, From: f.From, To: f.To, SkipDelivered: status != string(relay.DeliveryDelivered),
 	}
 	switch relay.DeliveryStatus(status) {
 	case relay.DeliveryPending, relay.DeliveryRetrying:
-		return ""
+		return nil
 	case "":
 		if f.EndpointID == "" && f.ReplayID == "" {
-			return ""
+			return nil
 		}
 	}
 	if f.EventID != "" {
-		return ""
+		return nil
 	}
-	return views.ReplayNewURL(form)
+	return form
 }
 
-// eventsReplayURL does the same for a list of events.
-func eventsReplayURL(f views.EventFilter) string {
+// eventsReplay does the same for a list of events.
+func eventsReplay(f views.EventFilter) *views.ReplayForm {
 	switch relay.EventStatus(f.Status) {
 	case relay.EventRejected, relay.EventDuplicate:
-		return ""
+		return nil
 	}
 	if f.SignatureValid == "false" || f.IdempotencyKey != "" {
-		return ""
+		return nil
 	}
-	return views.ReplayNewURL(views.ReplayForm{
+	return &views.ReplayForm{
 		Of: "events", SourceID: f.SourceID, EventTypes: f.EventType, Status: f.Status, From: f.From, To: f.To, Q: f.Q, SkipDelivered: true,
-	})
+	}
 }
 
 // replayDeadForm replays a group of dead letters, or all, by a job that starts
 // at once.
 func replayDeadForm(v *visit, f *form) error {
+	defer v.takeTime()()
 	job := v.newJob()
 	job.Selection = relay.Selection{
 		DeliveryStatus: relay.DeliveryDLQ, NewestOnly: true,
