@@ -60,6 +60,7 @@ func (a *App) createEndpoint(c *call) error {
 	out := endpointShape(e)
 	out.Secret = e.Secrets[0].Value
 	if in.BackfillDays.has() {
+		defer c.takeTime()()
 		out.Backfill = a.backfill(c, e, in.BackfillDays.Value)
 	}
 	return c.data(fiber.StatusCreated, out)
@@ -80,7 +81,6 @@ func (in *endpointIn) checkBackfill(e *relay.Endpoint) error {
 // backfill sends a new endpoint what came in before it. The endpoint, and its
 // secret that is shown but once, are there even if that fails.
 func (a *App) backfill(c *call, e *relay.Endpoint, days int) *backfillOut {
-	defer c.takeTime()()
 	job, err := a.store.PlanBackfill(c.ctx, e.ProjectID, e.ID, days, relay.DefaultReplayRate, c.Actor)
 	if err != nil {
 		a.log.WarnContext(c.ctx, "a new endpoint was not backfilled", "request_id", requestID(c.Response()), "error", err)

@@ -34,6 +34,7 @@ func createEndpointForm(v *visit, f *form) error {
 		return err
 	}
 	if days > 0 {
+		defer v.takeTime()()
 		v.frame.Flash = v.backfilled(e, days)
 	}
 	return v.showEndpoint(fiber.StatusCreated, e, shownEndpoint{newSecret: e.Secrets[0].Value, form: endpointForm(e)})
