@@ -30,7 +30,7 @@ func deliveriesPage(v *visit) error {
 		m.Ever = n > 0
 	}
 	if len(m.Rows) > 0 {
-		m.Pager.ReplayURL = deliveriesReplayURL(list.shown, string(list.filter.Status))
+		m.Pager.Replay = deliveriesReplay(list.shown, string(list.filter.Status))
 	}
 	_, m.CurlURL = v.firstIngestURL()
 	return v.render(list.status(), views.DeliveriesPage(m))

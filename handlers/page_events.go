@@ -24,7 +24,7 @@ func eventsPage(v *visit) error {
 		return err
 	}
 	if len(m.Rows) > 0 {
-		m.Pager.ReplayURL = eventsReplayURL(m.Filter)
+		m.Pager.Replay = eventsReplay(m.Filter)
 	}
 	m.Sources = v.sourceRefs()
 	_, m.CurlURL = v.firstIngestURL()

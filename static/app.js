@@ -244,8 +244,8 @@
     const el = e.target, chosen = getSelection();
     if (document.hidden || (chosen && !chosen.isCollapsed && el.contains(chosen.anchorNode))) e.preventDefault();
   });
-  on("htmx:beforeSwap", (e) => {
-    all("details[id]", e.target).forEach((d) => opened.set(d.id, d.open));
+  on("htmx:beforeSwap", () => {
+    all("details[id]").forEach((d) => opened.set(d.id, d.open));
   });
   on("htmx:afterSettle", () => {
     opened.forEach((open, id) => { const d = document.getElementById(id); if (d) d.open = open; });

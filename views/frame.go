@@ -88,7 +88,8 @@ type Pager struct {
 	Next        string // cursor of the next page, empty on the last one
 	Count       int    // rows that the filter selects; below zero: not counted
 	CountCapped bool   // the count stopped at Count, there are more
-	ReplayURL   string // plans a replay of everything that the filter selects; empty: it cannot
+	// Replay plans a replay of everything that the filter selects; nil: no plan can.
+	Replay *ReplayForm
 }
 
 // SourceRef names a source beside something else.

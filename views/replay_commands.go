@@ -1,9 +1,8 @@
 package views
 
 import (
-	"encoding/json"
+	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/reprise-dev/reprise/relay"
@@ -50,8 +49,10 @@ func (f ReplayForm) body() replayBody {
 	if f.Of == ReplayOfDeliveries {
 		b.DeliveryStatus, b.DeliveryEndpointID, b.Cause, b.ReplayID = f.DeliveryStatus, f.DeliveryEndpointID, f.Cause, f.ReplayID
 		b.Status, b.Q = "", ""
-		if f.DeliveryStatus == string(relay.DeliveryDLQ) { // the API leaves those out that were replayed since
-			b.NewestOnly = new(bool)
+		// The API leaves those out that were replayed since, but for those of a job.
+		newest := f.DeliveryStatus == ReplayDead
+		if f.DeliveryStatus == string(relay.DeliveryDLQ) && f.ReplayID == "" || newest && f.ReplayID != "" {
+			b.NewestOnly = &newest
 		}
 	}
 	return b
@@ -65,53 +66,65 @@ func apiTime(s string) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// replayCommands do by the API and the command line what the page does.
-func replayCommands(m ReplayModel) []Fact {
-	id := relay.PrefixReplay.Format(m.Job.ID)
-	api := func(path string) string {
-		return "curl -X POST " + shellQuote(m.PublicURL+"/api/v1/replays"+path) + " \\\n  -H \"Authorization: Bearer $REPRISE_API_KEY\""
-	}
-	var acts []Fact
-	if m.Job.Status == relay.ReplayPlanned {
-		acts = append(acts, Fact{Name: "Start this plan", Value: "reprise replay start " + id}, Fact{Value: api("/" + id + "/start")})
-	} else {
-		acts = append(acts, Fact{Name: "Watch it", Value: "reprise replay status " + id})
-	}
-	if m.Job.Status == relay.ReplayRunning {
-		acts = append(acts, Fact{Name: "Pause it", Value: api("/" + id + "/pause")})
-	}
-	if m.Job.Progress.Failed > 0 {
-		acts = append(acts, Fact{Name: "What failed", Value: "reprise replay failed " + id})
-	}
-	if m.NoAgain {
-		return acts
-	}
-	body := m.Again.body()
-	text, err := json.Marshal(body)
-	if err != nil { // strings and numbers always marshal
-		panic(err)
-	}
-	name := "Plan the same again"
-	if body.ReplayID == "" && body.NewestOnly == nil { // which the command line has no words for
-		acts, name = append(acts, Fact{Name: name, Value: m.Again.command()}), ""
-	}
-	return append(acts, Fact{Name: name, Value: api("") + " \\\n  -H 'Content-Type: application/json' \\\n  -d " + shellQuote(string(text))})
+// everything reports whether a form has no condition at all.
+func (f ReplayForm) everything() bool {
+	return f.Of != ReplayOfDeliveries && f.SourceID+f.From+f.To+f.EventTypes+f.Status+f.Q == ""
 }
 
-// command is the plan of a form by the command line.
-func (f ReplayForm) command() string {
+// replayCommands do by the command line and the API what the page of a job
+// does.
+func replayCommands(m ReplayModel) []command {
+	id := relay.PrefixReplay.Format(m.Job.ID)
+	act := func(name, act string) command {
+		return command{name, []string{reprise("replay", act, id), m.apiCurl(http.MethodPost, "/replays/"+id+"/"+act, nil)}}
+	}
+	var all []command
+	switch m.Job.Status {
+	case relay.ReplayPlanned:
+		all = append(all, act("Start this plan", "start"))
+	case relay.ReplayRunning:
+		all = append(all, act("Pause it", "pause"))
+	case relay.ReplayPaused:
+		all = append(all, act("Resume it", "resume"))
+	}
+	if m.Job.Status == relay.ReplayRunning || m.Job.Status == relay.ReplayPaused {
+		all = append(all, command{"Change the rate", []string{
+			reprise("replay", "rate", id, "--rate", strconv.Itoa(m.Job.RateLimit)),
+			m.apiCurl(http.MethodPatch, "/replays/"+id, map[string]int{"rate_limit": m.Job.RateLimit}),
+		}}, act("Cancel it", "cancel"))
+	}
+	if m.Job.Status != relay.ReplayPlanned {
+		all = append(all, command{"Watch it", []string{reprise("replay", "status", id, "--follow"), m.apiCurl(http.MethodGet, "/replays/"+id, nil)}})
+	}
+	if m.Job.Progress.Failed > 0 {
+		all = append(all, command{"What failed", []string{reprise("replay", "failed", id), m.apiCurl(http.MethodGet, "/replays/"+id+"/failures", nil)}},
+			command{"Replay what failed", []string{reprise("replay", "failed", id, "--replay"), m.apiCurl(http.MethodPost, "/replays/"+id+"/replay-failed", nil)}})
+	}
+	if m.NoAgain {
+		return all
+	}
+	return append(all, m.plan("Plan the same again", m.Again))
+}
+
+// command is the replay of a form by the command line: its plan, or its start.
+func (f ReplayForm) command(act string) string {
 	b := f.body()
-	words := []string{"reprise replay plan"}
+	words := []string{"replay", act}
 	flag := func(name string, values ...string) {
 		for _, v := range values {
 			if v != "" {
-				words = append(words, "--"+name+" "+shellQuote(v))
+				words = append(words, "--"+name, v)
 			}
 		}
 	}
 	number := func(name string, n int) {
 		if n > 0 {
 			flag(name, strconv.Itoa(n))
+		}
+	}
+	set := func(name string, on bool) {
+		if on {
+			words = append(words, "--"+name)
 		}
 	}
 	flag("endpoint", b.EndpointIDs...)
@@ -122,25 +135,30 @@ func (f ReplayForm) command() string {
 	flag("status", b.Status)
 	flag("query", b.Q)
 	flag("delivery-status", b.DeliveryStatus)
+	if b.NewestOnly != nil {
+		words = append(words, "--newest-only="+strconv.FormatBool(*b.NewestOnly))
+	}
 	flag("delivery-endpoint", b.DeliveryEndpointID)
 	flag("cause", b.Cause)
+	flag("replay", b.ReplayID)
 	number("rate", b.RateLimit)
 	number("max", b.MaxEvents)
 	number("canary", b.Canary)
-	if b.IgnoreFilter {
-		words = append(words, "--ignore-filter")
-	}
-	if b.SkipDelivered {
-		words = append(words, "--skip-delivered")
-	}
+	set("ignore-filter", b.IgnoreFilter)
+	set("skip-delivered", b.SkipDelivered)
 	flag("note", b.Note)
-	return strings.Join(words, " ")
+	return reprise(words...)
 }
 
-// planCurl plans a replay of an hour, for the empty list.
-func planCurl(publicURL string) string {
-	return "curl " + shellQuote(publicURL+"/api/v1/replays") + " \\\n  -H \"Authorization: Bearer $REPRISE_API_KEY\" \\\n  -H 'Content-Type: application/json' \\\n" +
-		`  -d '{"from":"2026-01-02T14:00:00Z","to":"2026-01-02T15:00:00Z","skip_delivered":true,"dry_run":true}'`
+// replaysCommands plan a replay of an hour and list what there is.
+func replaysCommands(m ReplaysModel) []command {
+	hour := ReplayForm{
+		From: m.Now.UTC().Truncate(time.Hour).Add(-time.Hour).Format(time.RFC3339), To: m.Now.UTC().Truncate(time.Hour).Format(time.RFC3339), SkipDelivered: true,
+	}
+	return []command{
+		m.plan("Plan one", hour),
+		{"List them", []string{reprise("replay", "status"), m.apiCurl(http.MethodGet, "/replays", nil)}},
+	}
 }
 
 // ReplayNewURL is the form of a new replay, filled in.

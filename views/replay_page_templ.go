@@ -459,7 +459,7 @@ func jobBody(m ReplayModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, "\" hx-select=\"#replay\" hx-select-oob=\"#state,#replay-actions,#replay-causes,#replay-facts,#replay-commands\" hx-trigger=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, "\" hx-select=\"#replay\" hx-select-oob=\"#state,#replay-actions,#replay-causes,#replay-facts,#commands\" hx-trigger=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -915,7 +915,7 @@ func jobBody(m ReplayModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = commandsPart(m).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = commandsPart(replayCommands(m), true).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
