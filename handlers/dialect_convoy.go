@@ -1,11 +1,14 @@
 package handlers
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -64,7 +67,11 @@ func (a *App) convoyReplay(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.reply(fiber.StatusOK, convoyOut{Status: true, Message: "Event replayed successfully", Data: a.convoyEvent(&ev, &payload, deliveries)})
+	data := a.convoyEvent(&ev, &payload)
+	if err := a.convoyDestinations(c.ctx, &data, deliveries); err != nil {
+		return err
+	}
+	return c.reply(fiber.StatusOK, convoyOut{Status: true, Message: "Event replayed successfully", Data: data})
 }
 
 // convoyStatus says the state of an event in convoy's words.
@@ -81,11 +88,11 @@ func convoyStatus(s relay.EventStatus) string {
 	}
 }
 
-func (a *App) convoyEvent(ev *relay.Event, p *relay.Payload, deliveries []relay.Delivery) convoyEvent {
-	config := a.store.Config()
+func (a *App) convoyEvent(ev *relay.Event, p *relay.Payload) convoyEvent {
 	headers := map[string][]string{}
 	var secret []string
-	if src, ok := config.Source(ev.SourceID); ok {
+	src, ok := a.store.Config().Source(ev.SourceID)
+	if ok {
 		secret = secretHeadersOf(src)
 	}
 	for _, h := range relay.RedactHeaders(p.Headers, secret...) {
@@ -99,16 +106,36 @@ func (a *App) convoyEvent(ev *relay.Event, p *relay.Payload, deliveries []relay.
 		SourceID: relay.PrefixSource.Format(ev.SourceID), Status: convoyStatus(ev.Status),
 		UID: relay.PrefixEvent.Format(ev.ID), URLQueryParams: p.Query,
 	}
-	for i := range deliveries {
-		out.Endpoints = append(out.Endpoints, relay.PrefixEndpoint.Format(deliveries[i].EndpointID))
-		if e, ok := config.Endpoint(deliveries[i].EndpointID); ok {
-			out.EndpointMetadata = append(out.EndpointMetadata, convoyEndpointOf(e))
-		}
-	}
-	if src, ok := config.Source(ev.SourceID); ok {
+	if ok {
 		out.SourceMetadata = a.convoySourceOf(src)
 	}
 	return out
+}
+
+// convoyWindow is of when the numbers of an endpoint are.
+const convoyWindow = 30 * 24 * time.Hour
+
+// convoyDestinations adds where the event goes, and how that has been going.
+func (a *App) convoyDestinations(ctx context.Context, out *convoyEvent, deliveries []relay.Delivery) error {
+	config, now := a.store.Config(), a.now()
+	for i := range deliveries {
+		out.Endpoints = append(out.Endpoints, relay.PrefixEndpoint.Format(deliveries[i].EndpointID))
+		e, ok := config.Endpoint(deliveries[i].EndpointID)
+		if !ok {
+			continue
+		}
+		stats, err := a.store.Stats(ctx, db.StatsQuery{ProjectID: e.ProjectID, Ref: e.ID, From: now.Add(-convoyWindow), To: now, Step: convoyWindow})
+		if err != nil {
+			return err
+		}
+		shape := convoyEndpointOf(e)
+		shape.Events = stats.Total.Succeeded + stats.Total.Dead
+		if shape.Events > 0 {
+			shape.FailureRate = float64(stats.Total.Dead) / float64(shape.Events) * 100
+		}
+		out.EndpointMetadata = append(out.EndpointMetadata, shape)
+	}
+	return nil
 }
 
 // convoyData is the body as the JSON value that it is, or as a string if it is

@@ -38,8 +38,8 @@ type convoyEndpoint struct {
 	CreatedAt          *string      `json:"created_at"`
 	DeletedAt          *string      `json:"deleted_at"`
 	Description        string       `json:"description"`
-	Events             int          `json:"events"`
-	FailureRate        int          `json:"failure_rate"`
+	Events             int64        `json:"events"`       // delivered or given up
+	FailureRate        float64      `json:"failure_rate"` // in per cent of Events
 	HTTPTimeout        float64      `json:"http_timeout"`
 	Name               string       `json:"name"`
 	OwnerID            string       `json:"owner_id"`
@@ -184,12 +184,15 @@ func convoyEndpointOf(e *relay.Endpoint) convoyEndpoint {
 	return out
 }
 
+// convoyProviders are the providers that convoy has words for.
+var convoyProviders = map[string]string{"github": "github", "shopify": "shopify", "x": "twitter"}
+
 func (a *App) convoySourceOf(src *relay.Source) *convoySource {
 	v := maskedVerifier(src.Verifier)
 	out := &convoySource{
 		CreatedAt: timeOrNull(src.CreatedAt), ForwardHeaders: listOrEmpty(src.ForwardHeaders), IdempotencyKey: listOrEmpty(src.IdempotencyKeys),
 		IsDisabled: src.IsDisabled, MaskID: src.Slug, Name: src.Name, ProjectID: relay.PrefixProject.Format(src.ProjectID),
-		Provider: src.Provider, Type: src.Type, UID: relay.PrefixSource.Format(src.ID), UpdatedAt: timeOrNull(src.UpdatedAt),
+		Provider: convoyProviders[cmp.Or(src.Provider, v.Type)], Type: src.Type, UID: relay.PrefixSource.Format(src.ID), UpdatedAt: timeOrNull(src.UpdatedAt),
 		URL: a.ingestURL(src), Verifier: convoyVerifier{Type: cmp.Or(v.Type, relay.VerifierNoop)},
 	}
 	if r := src.CustomResponse; r != nil {
@@ -202,6 +205,8 @@ func (a *App) convoySourceOf(src *relay.Source) *convoySource {
 		out.Verifier.BasicAuth = *v.BasicAuth
 	case v.APIKey != nil:
 		out.Verifier.APIKey = convoyAPIKey{v.APIKey.HeaderName, v.APIKey.HeaderValue}
+	case v.Secret != "": // a provider's own signature, which has no other word
+		out.Verifier.Type, out.Verifier.HMAC.Secret = relay.VerifierHMAC, v.Secret
 	}
 	out.PubSub.Google.ServiceAccount, out.PubSub.Kafka.Brokers = []int{}, []string{}
 	return out
