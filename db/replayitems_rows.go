@@ -96,7 +96,8 @@ func (s *Store) itemPairs(ctx context.Context, row *replayRow) (pageRead, error)
 	events := make(map[relay.ID]eventRow, len(ids))
 	for part := range slices.Chunk(ids, 500) {
 		var rows []eventRow
-		q := s.r.NewSelect().Model(&rows).Column("id", "source_id", "event_type").Where("project_id = ? AND id IN (?)", row.ProjectID, bun.List(part))
+		q := s.r.NewSelect().Model(&rows).Column("id", "source_id", "event_type").Where("project_id = ? AND id IN (?)", row.ProjectID, bun.List(part)).
+			Where(mayReplay)
 		if err := q.Scan(ctx); err != nil {
 			return at, translate(err)
 		}

@@ -206,7 +206,7 @@ func (s *Store) cutWalk(ctx context.Context, p *plan, from, end []byte) ([]byte,
 	for {
 		var rows []eventRow
 		q := walkable(s.r.NewSelect().Model(&rows).Column("id", "source_id", "event_type"), p.ProjectID, &p.Selection, from, end).
-			Where("signature_valid AND status NOT IN ('rejected', 'duplicate') AND NOT is_test").OrderExpr("id").Limit(5000)
+			Where(mayReplay).OrderExpr("id").Limit(5000)
 		if err := q.Scan(ctx); err != nil {
 			return nil, translate(err)
 		}

@@ -199,6 +199,9 @@ const (
 	walkPages = 20 // read in vain before the cursor moves
 )
 
+// mayReplay is true of events that may be sent again.
+const mayReplay = "signature_valid AND status NOT IN ('rejected', 'duplicate') AND NOT is_test"
+
 // walkPairs goes through events in the order of their ids.
 func (s *Store) walkPairs(ctx context.Context, row *replayRow) (pageRead, error) {
 	selection, err := fromJSON[relay.Selection](row.Selection)
@@ -218,7 +221,7 @@ func (s *Store) walkPairs(ctx context.Context, row *replayRow) (pageRead, error)
 	for range walkPages {
 		var rows []eventRow
 		q := walkable(s.r.NewSelect().Model(&rows), row.ProjectID, &selection, at.endEvent, bound).
-			Where("signature_valid AND status NOT IN ('rejected', 'duplicate') AND NOT is_test").OrderExpr("id").Limit(walkRows)
+			Where(mayReplay).OrderExpr("id").Limit(walkRows)
 		if err := q.Scan(ctx); err != nil {
 			return at, translate(err)
 		}
