@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -58,9 +57,9 @@ func (w *world) plan(body object) object {
 	return w.api("POST", "/api/v1/replays", in).data(w.t, 202)
 }
 
-func TestReplayPlan(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestReplayPlan(t *testing.T) { onBoth(t, testReplayPlan) }
+
+func testReplayPlan(t *testing.T, w *world) {
 	src, events := w.past(3, `{"type":"order.paid"}`)
 	w.event(src, `{"type":"order.sent"}`)
 	w.event(w.source(nil), `{"type":"order.paid"}`)
@@ -127,9 +126,9 @@ func (w *world) ago(d time.Duration) string {
 	return w.clock.Now().Add(-d).UTC().Format(time.RFC3339Nano)
 }
 
-func TestReplayInput(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestReplayInput(t *testing.T) { onBoth(t, testReplayInput) }
+
+func testReplayInput(t *testing.T, w *world) {
 	e := w.endpointFor(nil)["id"].(string)
 	foreign := w.call("POST", "/v1/endpoints", object{"name": "x", "url": "https://example.com/"}, "Authorization", w.other.write).data(t, 201)["id"].(string)
 	ids := func(n int) string { return "[" + strings.TrimSuffix(strings.Repeat(`"",`, n), ",") + "]" }
@@ -169,9 +168,9 @@ func TestReplayInput(t *testing.T) {
 	}
 }
 
-func TestReplayJob(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestReplayJob(t *testing.T) { onBoth(t, testReplayJob) }
+
+func testReplayJob(t *testing.T, w *world) {
 	src, events := w.past(4, `{"type":"=cmd|' /C calc'!A0"}`)
 	e := w.endpointFor(nil)
 	in := object{"endpoint_ids": []any{"dst_" + strings.ReplaceAll(e["id"].(string)[4:], "-", "")}, "source_id": src["id"], "rate_limit": 5, "brake": 0, "canary": 1}
@@ -309,72 +308,6 @@ func TestReplayStream(t *testing.T) {
 	}
 	if got := w.api("GET", "/v1/replays/"+id+"/stream", nil, "Last-Event-ID", "3"); got.StatusCode != 204 {
 		t.Errorf("a browser that comes back: %d", got.StatusCode)
-	}
-}
-
-func TestDeadLetters(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
-	e := w.endpointFor(object{"name": "Shop"})
-	_, events := w.past(2, "x")
-	w.settle(relay.DeliveryDLQ, 500)
-	groups := w.api("GET", "/api/v1/dead-letters", nil).rows(t)
-	if len(groups) != 1 || groups[0]["endpoint_id"] != e["id"] || groups[0]["endpoint_name"] != "Shop" || groups[0]["count"] != 2.0 || groups[0]["oldest_at"] == nil {
-		t.Fatalf("groups: %v", groups)
-	}
-	cause := groups[0]["cause"]
-	plan := w.plan(object{"delivery_status": "failed", "delivery_endpoint_id": e["id"], "cause": cause})
-	if plan["plan"].(object)["deliveries"] != 2.0 || plan["selection"].(object)["newest_only"] != true {
-		t.Errorf("replay of a group: %v", plan)
-	}
-	for body, field := range map[string]string{
-		fmt.Sprintf(`{"cause":%q,"reason":"a"}`, cause): "endpoint_id", fmt.Sprintf(`{"endpoint_id":%q,"reason":"a"}`, e["id"]): "cause",
-		fmt.Sprintf(`{"endpoint_id":%q,"cause":%q}`, e["id"], cause): "reason", fmt.Sprintf(`{"endpoint_id":%q,"cause":%q,"reason":"a","all":true}`, e["id"], cause): "all",
-	} {
-		if fields := w.api("POST", "/api/v1/dead-letters/discard", body).problem(t, 422, relay.KindValidation); fields[0] != field {
-			t.Errorf("%s: %v", body, fields)
-		}
-	}
-	gone := w.api("POST", "/api/v1/dead-letters/discard", object{"endpoint_id": e["id"], "cause": cause, "reason": "a test"}).data(t, 200)
-	if gone["discarded"] != 2.0 {
-		t.Errorf("discarded: %v", gone)
-	}
-	if d := w.deliveriesOf(events[0])[0]; d["status"] != "discarded" || d["discard_reason"] != "a test" {
-		t.Errorf("delivery: %v", d)
-	}
-	if groups := w.api("GET", "/api/v1/dead-letters", nil).rows(t); len(groups) != 0 {
-		t.Errorf("left: %v", groups)
-	}
-}
-
-func TestBackfill(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
-	_, events := w.past(2, "x")
-	e := w.endpointFor(object{"backfill_days": 7})
-	id, ok := e["backfill"].(object)["replay_id"].(string)
-	if !ok || e["secret"] == nil {
-		t.Fatalf("endpoint: %v", e)
-	}
-	if job := w.api("GET", "/api/v1/replays/"+id, nil).data(t, 200); job["backfill"] != true || job["status"] != "running" || !cmp.Equal(job["endpoint_ids"], []any{e["id"]}) {
-		t.Errorf("job: %v", job)
-	}
-	w.clock.advance(5 * time.Minute)
-	w.advance(id, relay.DeliveryDelivered, 200)
-	for _, event := range events {
-		if d := w.deliveriesOf(event); len(d) != 1 || d[0]["replay_id"] != id {
-			t.Errorf("deliveries: %v", d)
-		}
-	}
-	for _, days := range []any{0, -1, 366, 1e12, 1.5, "7"} {
-		if fields := w.api("POST", "/api/v1/endpoints", object{"name": "x", "url": "https://example.com/", "backfill_days": days}).problem(t, 422, relay.KindValidation); fields[0] != "backfill_days" {
-			t.Errorf("%v: %v", days, fields)
-		}
-	}
-	w.api("POST", "/api/v1/endpoints", object{"name": "x", "url": "https://example.com/", "status": "disabled", "backfill_days": 1}).problem(t, 422, relay.KindValidation)
-	w.api("PATCH", "/api/v1/endpoints/"+e["id"].(string), object{"backfill_days": 1}).problem(t, 422, relay.KindValidation)
-	if n := len(w.api("GET", "/api/v1/endpoints", nil).rows(t)); n != 1 {
-		t.Errorf("%d endpoints", n)
 	}
 }
 

@@ -17,9 +17,9 @@ import (
 // The calls in these tests are those of the documents, but for base URL, key
 // and ids.
 
-func TestKrafter(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestKrafter(t *testing.T) { onBoth(t, testKrafter) }
+
+func testKrafter(t *testing.T, w *world) {
 	src := w.source(object{"slug": "k"})
 	one, two := w.endpointFor(nil), w.endpointFor(object{"event_filter": []string{"order.*"}})
 	w.endpointFor(object{"status": "disabled"})
@@ -58,9 +58,9 @@ func TestKrafter(t *testing.T) {
 	w.api("POST", "/api/v1/webhooks/sources/"+signed["id"].(string)+"/events/"+bad+"/replay", nil).problem(t, 409, relay.KindNotReplayable)
 }
 
-func TestDriftstack(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestDriftstack(t *testing.T) { onBoth(t, testDriftstack) }
+
+func testDriftstack(t *testing.T, w *world) {
 	e := w.endpointFor(nil)
 	id := w.event(w.source(nil), `{"type":"session.completed"}`)
 	w.settle(relay.DeliveryDLQ, 500)
@@ -100,9 +100,9 @@ func TestDriftstack(t *testing.T) {
 	}
 }
 
-func TestSendoka(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestSendoka(t *testing.T) { onBoth(t, testSendoka) }
+
+func testSendoka(t *testing.T, w *world) {
 	e := w.endpointFor(nil)
 	hook := "/api/v1/webhooks/" + e["id"].(string)
 	src := w.source(nil)
@@ -150,9 +150,9 @@ func TestSendoka(t *testing.T) {
 	}
 }
 
-func TestConvoy(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestConvoy(t *testing.T) { onBoth(t, testConvoy) }
+
+func testConvoy(t *testing.T, w *world) {
 	src := w.source(object{"verifier": object{"type": "api_key", "header_name": "X-Token", "header_value": "canary"}})
 	e := w.endpointFor(object{"authentication": object{"type": "api_key", "header_name": "X-Key", "header_value": "canary"}})
 	id := w.event(src, `{"type":"a.b","n":1}`, "X-Token", "canary", "X-Many", "1", "X-Many", "2")

@@ -10,9 +10,9 @@ import (
 	"github.com/reprise-dev/reprise/relay"
 )
 
-func TestHookstream(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestHookstream(t *testing.T) { onBoth(t, testHookstream) }
+
+func testHookstream(t *testing.T, w *world) {
 	src, _ := w.past(3, "x")
 	e := w.endpointFor(nil)
 	hex := func(prefix string, thing object) string {
@@ -95,9 +95,9 @@ func TestHookstream(t *testing.T) {
 }
 
 // TestHookstreamMore leaves nothing out in silence.
-func TestHookstreamMore(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestHookstreamMore(t *testing.T) { onBoth(t, testHookstreamMore) }
+
+func testHookstreamMore(t *testing.T, w *world) {
 	src, _ := w.past(hookstreamEvents+1, "x")
 	e := w.endpointFor(nil)
 	body := object{"destination_id": e["id"], "source_id": src["id"], "from": w.ago(24 * time.Hour), "to": w.ago(0)}

@@ -9,9 +9,9 @@ import (
 	"github.com/reprise-dev/reprise/relay"
 )
 
-func TestIdempotencyKey(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestIdempotencyKey(t *testing.T) { onBoth(t, testIdempotencyKey) }
+
+func testIdempotencyKey(t *testing.T, w *world) {
 	const body = `{"name":"Shop","url":"https://shop.example.com/"}`
 	first := w.api("POST", "/api/v1/endpoints", body, "Idempotency-Key", "k1")
 	again := w.api("POST", "/api/v1/endpoints", body, "Idempotency-Key", "k1")
@@ -57,9 +57,9 @@ func TestIdempotencyAtOnce(t *testing.T) {
 }
 
 // TestIdempotentLocation repeats the calls that answer with a place.
-func TestIdempotentLocation(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestIdempotentLocation(t *testing.T) { onBoth(t, testIdempotentLocation) }
+
+func testIdempotentLocation(t *testing.T, w *world) {
 	_, events := w.past(1, "x")
 	e := w.endpointFor(nil)
 	hookstream := object{"destination_id": e["id"], "from": w.ago(time.Hour), "to": w.ago(0)}

@@ -12,9 +12,9 @@ import (
 
 // TestReplayEventType: event_type is just that type, as in the lists; in
 // event_types a star stands for any rest, as in an endpoint's filter.
-func TestReplayEventType(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
+func TestReplayEventType(t *testing.T) { onBoth(t, testReplayEventType) }
+
+func testReplayEventType(t *testing.T, w *world) {
 	types := []string{"order.paid", "order.*", "*", "order.paid,order.sent"}
 	src := w.source(nil)
 	for _, typ := range types {

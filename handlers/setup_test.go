@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/db/dbtest"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -99,12 +100,31 @@ func (c *testClock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// onBoth runs a test on SQLite and on PostgreSQL.
+func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, setup(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, setupOn(t, dbtest.Postgres(t)))
+	})
+}
+
 func setup(t testing.TB, change ...func(*Options)) *world {
+	t.Helper()
+	return setupOn(t, "sqlite://"+filepath.Join(t.TempDir(), "test.db"), change...)
+}
+
+func setupOn(t testing.TB, url string, change ...func(*Options)) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	clock := &testClock{now: time.Now()}
 	store, err := db.Open(context.Background(), db.Options{
-		URL: "sqlite://" + filepath.Join(t.TempDir(), "test.db"), Key: bytes.Repeat([]byte{7}, 32), Migrate: true, Now: clock.Now, Log: log,
+		URL: url, Key: bytes.Repeat([]byte{7}, 32), Migrate: true, Now: clock.Now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
