@@ -2,9 +2,11 @@ package handlers
 
 import (
 	"slices"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 	"github.com/reprise-dev/reprise/views"
 )
@@ -43,8 +45,31 @@ func deliveryPage(v *visit) error {
 			return err
 		}
 	}
+	if m.ReplayedBy, err = v.replayedBy(&d); err != nil {
+		return err
+	}
 	m.NoRetry, m.NoReplay, m.NoDiscard = refusals(&d, &ev, m.Endpoint.ID.IsZero())
 	return v.render(fiber.StatusOK, views.DeliveryPage(m))
+}
+
+// auditNear is how far the entry about a replay may be from what it made.
+const auditNear = time.Second
+
+// replayedBy is who made a delivery by replaying one event or delivery; empty
+// if nobody did, or if the audit log no longer knows.
+func (v *visit) replayedBy(d *relay.Delivery) (string, error) {
+	if d.Trigger != relay.TriggerReplay || !d.ReplayID.IsZero() {
+		return "", nil
+	}
+	near := db.AuditFilter{From: d.CreatedAt.Add(-auditNear), To: d.CreatedAt.Add(auditNear)}
+	entries, err := v.store.AuditEntries(v.ctx, v.project.ID, near, db.Page{Limit: 100})
+	for _, e := range entries.Rows {
+		made, _ := e.Data["delivery_ids"].([]any)
+		if slices.Contains(made, any(relay.PrefixDelivery.Format(d.ID))) {
+			return e.Actor.Name, nil
+		}
+	}
+	return "", err
 }
 
 // delivery finds the delivery that the path names.

@@ -194,6 +194,7 @@
   // Times: words that stay true, and the local time on hover.
   function ago(ms) {
     const late = ms < 0, d = Math.floor(Math.abs(ms) / 1000);
+    if (late && d < 1) return "now";
     if (!late && d < 2) return "just now";
     const words = d < 60 ? d + " s" : d < 3600 ? Math.floor(d / 60) + " min" : d < 86400 ? Math.floor(d / 3600) + " h"
       : d < 1209600 ? Math.floor(d / 86400) + " d" : "";

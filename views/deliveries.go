@@ -55,6 +55,8 @@ type DeliveryModel struct {
 	Attempts []*relay.Attempt  // oldest first, of every cycle
 	Lineage  []*relay.Delivery // of this event to this endpoint, oldest first, with this one
 	Replay   *Replay           // the job that made it; nil: none did
+	// ReplayedBy is who made it without a job; empty: nobody, or nobody knows.
+	ReplayedBy string
 	// Why an action cannot be taken now, a sentence each; empty: it can.
 	NoRetry   string
 	NoReplay  string

@@ -25,6 +25,8 @@ func ago(now, t time.Time) string {
 		d, format = -d, "in %s"
 	}
 	switch {
+	case d < time.Second && t.After(now):
+		return "now"
 	case d < 2*time.Second && format == "%s ago":
 		return "just now"
 	case d < time.Minute:

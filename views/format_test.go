@@ -13,6 +13,7 @@ func TestFormats(t *testing.T) {
 	cases := []struct{ name, got, want string }{
 		{"now", ago(now, now), "just now"},
 		{"seconds", ago(now, now.Add(-12*time.Second)), "12 s ago"},
+		{"now, by another clock", ago(now, now.Add(300*time.Millisecond)), "now"},
 		{"future", ago(now, now.Add(90*time.Second)), "in 1 min"},
 		{"hours", ago(now, now.Add(-3*time.Hour)), "3 h ago"},
 		{"date", ago(now, now.Add(-40*24*time.Hour)), "14 Oct"},

@@ -145,9 +145,16 @@ func (j *job) outcome() error {
 	case j.Status == "cancelled":
 		return &exitError{exitStopped, "the job was cancelled"}
 	case j.Status == "completed" && j.Progress.Failed > 0:
-		return &exitError{exitFailures, grouped(j.Progress.Failed) + " deliveries failed; `reprise replay failed " + j.ID + "` tells why"}
+		return &exitError{exitFailures, several(j.Progress.Failed) + " failed; `reprise replay failed " + j.ID + "` tells why"}
 	}
 	return nil
+}
+
+func several(deliveries int64) string {
+	if deliveries == 1 {
+		return "1 delivery"
+	}
+	return grouped(deliveries) + " deliveries"
 }
 
 func orNone(s string) string {
