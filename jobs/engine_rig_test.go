@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 type rig struct {
 	t       testing.TB
 	store   *db.Store
+	clock   *shifted
 	redis   redis.UniversalClient
 	url     string // of the database
 	project relay.ID
@@ -32,6 +34,24 @@ type rig struct {
 	client  *Client
 	engine  *Engine
 	alone   bool
+}
+
+// shifted is a clock that goes as all clocks do, but that a test can put
+// forward.
+type shifted struct{ by atomic.Int64 }
+
+func (c *shifted) Now() time.Time { return time.Now().Add(time.Duration(c.by.Load())) }
+
+func (c *shifted) advance(d time.Duration) { c.by.Add(int64(d)) }
+
+func openStore(t testing.TB, database string, clock *shifted) *db.Store {
+	t.Helper()
+	store, err := db.Open(t.Context(), db.Options{URL: database, Key: make([]byte, 32), Migrate: true, Now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
 }
 
 // sink is a receiver whose answers a test scripts.
@@ -111,17 +131,14 @@ func onEveryTransport(t *testing.T, test func(t *testing.T, r *rig)) {
 
 func newRig(t testing.TB, database, redisURL string) *rig {
 	t.Helper()
-	store, err := db.Open(t.Context(), db.Options{URL: database, Key: make([]byte, 32), Migrate: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
+	clock := &shifted{}
+	store := openStore(t, database, clock)
 	client, embedded, closeRedis, err := OpenRedis(redisURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = closeRedis() })
-	r := &rig{t: t, store: store, redis: client, url: database, sink: newSink(t), alone: embedded}
+	r := &rig{t: t, store: store, clock: clock, redis: client, url: database, sink: newSink(t), alone: embedded}
 	project, err := store.DefaultProject(t.Context())
 	r.must(err)
 	r.project = project.ID
@@ -147,7 +164,7 @@ func (r *rig) start(change ...func(*EngineOptions)) *Engine {
 		others = r.redis
 	}
 	o := EngineOptions{
-		Store: r.store, Redis: r.redis, Wake: NewWake(others, "work"), Alone: r.alone, RetryScale: 0.001,
+		Now: r.clock.Now, Store: r.store, Redis: r.redis, Wake: NewWake(others, "work"), Alone: r.alone, RetryScale: 0.001,
 		Send: NewSender(SenderOptions{Egress: relay.EgressPolicy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}),
 		Log:  slog.New(slog.NewTextHandler(r.t.Output(), nil)),
 	}
