@@ -63,7 +63,8 @@ func eventsReplay(f views.EventFilter) *views.ReplayForm {
 		return nil
 	}
 	return &views.ReplayForm{
-		Of: "events", SourceID: f.SourceID, EventTypes: f.EventType, Status: f.Status, From: f.From, To: f.To, Q: f.Q, SkipDelivered: true,
+		Of: "events", SourceID: f.SourceID, EventTypes: f.EventType, Status: f.Status, From: f.From, To: f.To, Q: f.Q,
+		SkipDelivered: f.Status != string(relay.EventDelivered),
 	}
 }
 

@@ -32,13 +32,24 @@ func (f Frame) apiCurl(method, path string, body any) string {
 	return words + " \\\n  -H 'Content-Type: application/json' \\\n  -d " + shellQuote(string(text))
 }
 
+// longCommand is what is easier to read with a line for each flag.
+const longCommand = 84
+
 // reprise is a command line of the program; each word is quoted as needed.
 func reprise(words ...string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = shellQuote(line(w))
+	short, long := "reprise", "reprise"
+	for _, w := range words {
+		gap := " "
+		if strings.HasPrefix(w, "--") {
+			gap = " \\\n  "
+		}
+		w = shellQuote(line(w))
+		short, long = short+" "+w, long+gap+w
 	}
-	return "reprise " + strings.Join(quoted, " ")
+	if len(short) > longCommand {
+		return long
+	}
+	return short
 }
 
 // eventCommands replay an event.

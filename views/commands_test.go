@@ -7,6 +7,21 @@ import (
 	"github.com/reprise-dev/reprise/relay"
 )
 
+// oneLine is a command without its line breaks.
+func oneLine(command string) string { return strings.ReplaceAll(command, " \\\n  ", " ") }
+
+// TestLongCommands breaks long commands before flags, never within a word.
+func TestLongCommands(t *testing.T) {
+	t.Parallel()
+	note := strings.Repeat("a --b ", 20)
+	if got, want := reprise("replay", "plan", "--note", note, "--rate", "5"), "reprise replay plan \\\n  --note '"+note+"' \\\n  --rate 5"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := reprise("replay", "plan", "--rate", "5"); got != "reprise replay plan --rate 5" {
+		t.Error(got)
+	}
+}
+
 // TestReplayFormCommands has forms say the same to the command line and to the
 // API.
 func TestReplayFormCommands(t *testing.T) {
@@ -44,6 +59,7 @@ func TestReplayFormCommands(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := f.plan("x", test.form)
+			got.Lines[0] = oneLine(got.Lines[0])
 			if want := []string{test.command, head + test.body + "'"}; got.Lines[0] != want[0] || got.Lines[1] != want[1] {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got.Lines, "\n"), strings.Join(want, "\n"))
 			}
@@ -74,7 +90,7 @@ func TestDeadLetterCommandsFollowTheChoice(t *testing.T) {
 	said := func() string {
 		var lines []string
 		for _, c := range deadLetterCommands(m) {
-			lines = append(lines, append([]string{c.Name}, c.Lines...)...)
+			lines = append(lines, c.Name, oneLine(c.Lines[0]), c.Lines[1])
 		}
 		return strings.Join(lines, "\n")
 	}

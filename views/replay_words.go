@@ -135,6 +135,10 @@ func replaySentence(r *Replay) string {
 	switch r.Status {
 	case relay.ReplayPlanned:
 		return ""
+	case relay.ReplayRunning:
+		if r.Backfill {
+			return "It takes each event half a minute after it came in, so that none is missed and none sent twice. The newest ones take that long."
+		}
 	case relay.ReplayPaused:
 		return or(line(r.Reason), "Paused.") + " " + verb(p.Total-p.Processed, "One delivery remains.", count(max(p.Total-p.Processed, 0))+" deliveries remain.")
 	case relay.ReplayFailed:

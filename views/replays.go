@@ -20,6 +20,7 @@ type Replay struct {
 	Canary        int           // waits for a person after so many; 0: never
 	SkipDelivered bool
 	IgnoreFilter  bool
+	Backfill      bool // for a new endpoint
 	Note          string
 	By            string // who planned it
 	CreatedAt     time.Time

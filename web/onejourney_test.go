@@ -134,6 +134,8 @@ func TestJourneyBackfill(t *testing.T) {
 	}
 	p.sees("Copy it now")
 	p.picture("made")
+	p.press("Watch the replay")
+	p.sees("none is missed and none sent twice")
 	prog.eventually("the backfill is done", func() bool {
 		jobs := prog.list("/replays")
 		return len(jobs) == 1 && jobs[0].Status == "completed"
