@@ -16,12 +16,13 @@ import (
 // nothing.
 func (s *Store) countDelivered(ctx context.Context, p *plan, lower, end []byte) (map[relay.ID]int, error) {
 	out := map[relay.ID]int{}
+	tests := s.r.NewSelect().TableExpr(s.using("events", "events_test")).Column("id").Where("project_id = ? AND is_test", p.ProjectID)
 	for i := range p.targets {
 		t := &p.targets[i]
 		q := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_delivered")).Distinct().Column("event_id").
 			Where("endpoint_id = ? AND status = 'delivered'", t.EndpointID).
 			Where("event_id >= ? AND event_id < ?", lower, end).
-			Where("event_id NOT IN (SELECT id FROM events WHERE project_id = ? AND is_test)", p.ProjectID)
+			Where("event_id NOT IN (?)", tests)
 		q = ofTypes(ofTypes(q, p.Selection.EventTypes), t.EventFilter)
 		if p.Selection.EventType != "" {
 			q = q.Where("event_type = ?", clean(p.Selection.EventType))
