@@ -915,7 +915,7 @@ func jobBody(m ReplayModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = commandsPart(replayCommands(m), true).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = commandsPart(replayCommands(m), false).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
