@@ -134,6 +134,9 @@ func (s *Store) replayProgress(ctx context.Context, row *replayRow) (relay.Repla
 	p.Made, p.Waiting, p.Retrying = counts["made"], counts[relay.DeliveryPending], counts[relay.DeliveryRetrying]
 	p.Succeeded, p.Failed, p.Discarded = counts[relay.DeliveryDelivered], counts[relay.DeliveryDLQ], counts[relay.DeliveryDiscarded]
 	p.Processed += p.Succeeded + p.Failed + p.Discarded
+	if row.Backfill { // live events that joined it were not in its plan
+		p.Total = max(p.Total, p.Made+p.Skipped)
+	}
 	if relay.ReplayStatus(row.Status) != relay.ReplayRunning {
 		return p, nil
 	}

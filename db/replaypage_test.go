@@ -165,6 +165,9 @@ func TestBackfillMeetsTheLiveStream(t *testing.T) {
 		w.drainUntil(t, job.ID, true)
 		equal(t, "deliveries", number(t, w.Store, "SELECT count(*) FROM deliveries"), 9)
 		equal(t, "events", number(t, w.Store, "SELECT count(DISTINCT event_id) FROM deliveries"), 9)
+		done, err := w.Replay(t.Context(), w.project, job.ID)
+		check(t, err)
+		equal(t, "total", done.Progress.Total, done.Progress.Made+done.Progress.Skipped)
 	})
 }
 

@@ -70,7 +70,9 @@ func (s *Store) changeDelivery(ctx context.Context, project, id relay.ID, action
 		entry.Data["endpoint_id"] = relay.PrefixEndpoint.Format(before.EndpointID)
 		entry.Data["event_id"] = relay.PrefixEvent.Format(before.EventID)
 		entry.Data["event_type"] = before.EventType
-		out, err = s.lockDelivery(ctx, tx, project, id)
+		if out, err = s.lockDelivery(ctx, tx, project, id); out.Status == relay.DeliveryDiscarded {
+			entry.Data["reason"] = out.DiscardReason
+		}
 		return err
 	})
 	return out, err

@@ -74,8 +74,10 @@ func TestDiscard(t *testing.T) {
 		}
 		_, err := w.DiscardDelivery(t.Context(), w.project, done, "", system)
 		wantKind(t, err, relay.KindConflict)
-		_, err = w.DiscardDelivery(t.Context(), w.project, dead, "", system)
+		_, err = w.DiscardDelivery(t.Context(), w.project, dead, "a customer is gone", system)
 		check(t, err)
+		equal(t, "audited with the reason", number(t, w.Store,
+			"SELECT count(*) FROM audit_log WHERE action = 'webhook_delivery.discarded' AND data LIKE '%a customer is gone%'"), 1)
 		_, err = w.DiscardDelivery(t.Context(), w.project, dead, "", system)
 		wantKind(t, err, relay.KindConflict)
 		letters, err := w.Deliveries(t.Context(), w.project, DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, Page{})
