@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -131,15 +132,18 @@ func (s *Store) lockReplay(ctx context.Context, tx bun.Tx, id relay.ID) (replayR
 	return row, err
 }
 
-// settleRows is how many deliveries one transaction settles.
-const settleRows = 200
+const (
+	settleRows = 200 // that one transaction settles
+	// settleMost is for how long one call settles; the runner calls again.
+	settleMost = 500 * time.Millisecond
+)
 
 // SettleReplay makes the deliveries of a job follow its last change, a little
 // in each transaction: those of a paused job are parked, those of a resumed
 // one are due again, those of a cancelled one are discarded. What is being
 // sent is left alone until it has ended; the runner then calls again.
 func (s *Store) SettleReplay(ctx context.Context, id relay.ID) error {
-	for {
+	for start := time.Now(); ; {
 		more := false
 		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 			more = false
@@ -147,8 +151,7 @@ func (s *Store) SettleReplay(ctx context.Context, id relay.ID) error {
 			if err != nil || !row.Settling {
 				return err
 			}
-			n, err := s.settleSome(ctx, tx, &row)
-			if more = n == settleRows; err != nil || more {
+			if more, err = s.settleSome(ctx, tx, &row); err != nil || more {
 				return err
 			}
 			sent, err := tx.NewSelect().Table("deliveries").
@@ -162,59 +165,81 @@ func (s *Store) SettleReplay(ctx context.Context, id relay.ID) error {
 		if err != nil && errors.Is(err, relay.ErrNotFound) {
 			return nil
 		}
-		if err != nil || !more {
+		if err != nil || !more || time.Since(start) > settleMost {
 			return err
 		}
 	}
 }
 
-func (s *Store) settleSome(ctx context.Context, tx bun.Tx, row *replayRow) (int, error) {
-	want, set := "due_at IS NOT NULL", "due_at = NULL"
+// settleSome settles up to settleRows deliveries and reports whether there may
+// be more. Those of a cancelled job are parked first, which is quick, and then
+// discarded, which is not.
+func (s *Store) settleSome(ctx context.Context, tx bun.Tx, row *replayRow) (more bool, err error) {
+	const due = "due_at IS NOT NULL"
+	var rows []settledRow
 	switch relay.ReplayStatus(row.Status) {
 	case relay.ReplayRunning:
-		want, set = "due_at IS NULL AND lease_until IS NULL", "due_at = ?"
+		rows, err = s.setDue(ctx, tx, row, "due_at IS NULL AND lease_until IS NULL", s.Now())
 	case relay.ReplayPaused:
+		rows, err = s.setDue(ctx, tx, row, due, time.Time{})
 	case relay.ReplayCancelled:
-		want = "lease_until IS NULL"
-	default:
-		return 0, nil
+		if rows, err = s.setDue(ctx, tx, row, due, time.Time{}); err == nil && len(rows) == 0 {
+			rows, err = s.undoSome(ctx, tx, row)
+			return len(rows) == settleRows, err
+		}
+		return len(rows) > 0, err
 	}
-	var rows []struct{ ID, EventID relay.ID }
+	return len(rows) == settleRows, err
+}
+
+type settledRow struct{ ID, EventID relay.ID }
+
+// unsettled are some of a job's deliveries that are not final.
+func (s *Store) unsettled(ctx context.Context, tx bun.Tx, row *replayRow, which string) ([]settledRow, error) {
+	var rows []settledRow
 	q := tx.NewSelect().Table("deliveries").Column("id", "event_id").
-		Where("replay_id = ? AND status IN ('pending', 'retrying')", row.ID).Where(want).Limit(settleRows)
+		Where("replay_id = ? AND status IN ('pending', 'retrying')", row.ID).Where(which).Limit(settleRows)
 	if s.pg {
 		q = q.For("UPDATE")
 	}
-	if err := q.Scan(ctx, &rows); err != nil || len(rows) == 0 {
-		return 0, err
-	}
-	if relay.ReplayStatus(row.Status) == relay.ReplayCancelled {
-		items := make([]replayItem, len(rows))
-		for i := range rows {
-			items[i].event.ID = rows[i].EventID
-		}
-		if err := s.lockReplays(ctx, tx, items); err != nil {
-			return 0, err
-		}
-		for _, r := range rows {
-			if err := s.undoReplay(ctx, tx, row.ProjectID, r.ID, r.EventID); err != nil {
-				return 0, err
-			}
-		}
-		return len(rows), nil
+	err := q.Scan(ctx, &rows)
+	return rows, err
+}
+
+// setDue makes some deliveries due at a time, or at none.
+func (s *Store) setDue(ctx context.Context, tx bun.Tx, row *replayRow, which string, at time.Time) ([]settledRow, error) {
+	rows, err := s.unsettled(ctx, tx, row, which)
+	if err != nil || len(rows) == 0 {
+		return nil, err
 	}
 	ids := make([]relay.ID, len(rows))
 	for i := range rows {
 		ids[i] = rows[i].ID
 	}
-	update := tx.NewUpdate().Table("deliveries").Where("project_id = ? AND id IN (?)", row.ProjectID, bun.List(ids))
-	if set == "due_at = ?" {
-		update = update.Set(set, micros(s.Now()))
-	} else {
-		update = update.Set(set)
+	_, err = tx.NewUpdate().Table("deliveries").Set("due_at = ?", intArg(micros(at))).
+		Where("project_id = ? AND id IN (?)", row.ProjectID, bun.List(ids)).Exec(ctx)
+	return rows, err
+}
+
+// undoSome discards some deliveries that are not being sent.
+func (s *Store) undoSome(ctx context.Context, tx bun.Tx, row *replayRow) ([]settledRow, error) {
+	rows, err := s.unsettled(ctx, tx, row, "lease_until IS NULL")
+	if err != nil || len(rows) == 0 {
+		return nil, err
 	}
-	_, err := update.Exec(ctx)
-	return len(rows), err
+	items := make([]replayItem, len(rows))
+	for i := range rows {
+		items[i].event.ID = rows[i].EventID
+	}
+	if err := s.lockReplays(ctx, tx, items); err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		if err := s.undoReplay(ctx, tx, row.ProjectID, r.ID, r.EventID); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
 }
 
 // undoReplay discards a delivery of a cancelled job; what it stood in for

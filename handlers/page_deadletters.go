@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"strings"
+
 	"github.com/reprise-dev/reprise/relay"
 	"github.com/reprise-dev/reprise/views"
 )
@@ -47,7 +49,7 @@ func deliveriesReplay(f views.DeliveryFilter, status string) *views.ReplayForm {
 			return nil
 		}
 	}
-	if f.EventID != "" {
+	if f.EventID != "" || !isOneType(f.EventType) {
 		return nil
 	}
 	return form
@@ -59,13 +61,23 @@ func eventsReplay(f views.EventFilter) *views.ReplayForm {
 	case relay.EventRejected, relay.EventDuplicate:
 		return nil
 	}
-	if f.SignatureValid == "false" || f.IdempotencyKey != "" {
+	if f.SignatureValid == "false" || f.IdempotencyKey != "" || !isOneType(f.EventType) {
 		return nil
 	}
 	return &views.ReplayForm{
 		Of: "events", SourceID: f.SourceID, EventTypes: f.EventType, Status: f.Status, From: f.From, To: f.To, Q: f.Q,
 		SkipDelivered: f.Status != string(relay.EventDelivered),
 	}
+}
+
+// isOneType reports whether a plan's field for types and patterns means just
+// the type that a list is narrowed to, or none.
+func isOneType(typ string) bool {
+	if typ == "" {
+		return true
+	}
+	list := views.SplitList(typ)
+	return len(list) == 1 && list[0] == typ && !strings.HasSuffix(typ, "*")
 }
 
 // replayDeadForm replays a group of dead letters, or all, by a job that starts

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reprise-dev/reprise/relay"
+	"github.com/reprise-dev/reprise/views"
 )
 
 func TestReplayForms(t *testing.T) {
@@ -159,4 +160,15 @@ func TestRejectedEventIsNotReplayable(t *testing.T) {
 	b.get("/").wants(http.StatusOK).says("Shop")
 	b.get("/events?signature_valid=false").wants(http.StatusOK).says(shortID("evt_" + ev.ID.UUID()))
 	b.get("/events?signature_valid=true").wants(http.StatusOK).hides(ev.ID.UUID())
+}
+
+func TestReplayOfAListMeansItsType(t *testing.T) {
+	for typ, same := range map[string]bool{"": true, "invoice.paid": true, "a b": true, "invoice.*": false, "a,b": false, "a\nb": false, " a": false} {
+		if got := eventsReplay(views.EventFilter{EventType: typ}) != nil; got != same {
+			t.Errorf("events of type %q: a plan is offered: %t", typ, got)
+		}
+		if got := deliveriesReplay(views.DeliveryFilter{EventType: typ}, "dlq") != nil; got != same {
+			t.Errorf("deliveries of type %q: a plan is offered: %t", typ, got)
+		}
+	}
 }
