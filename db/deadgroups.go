@@ -59,7 +59,7 @@ func (s *Store) DiscardDeadLetters(ctx context.Context, project, endpoint relay.
 	}
 	total := 0
 	for {
-		var rows []struct{ ID, EventID relay.ID }
+		var rows []settledRow
 		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 			rows = nil
 			q := s.deadOf(tx.NewSelect().TableExpr(s.using("deliveries", "deliveries_dead_cause")).Column("id", "event_id"), project, endpoint, cause).Limit(settleRows)
@@ -69,15 +69,8 @@ func (s *Store) DiscardDeadLetters(ctx context.Context, project, endpoint relay.
 			if err := q.Scan(ctx, &rows); err != nil || len(rows) == 0 {
 				return err
 			}
-			for _, r := range rows {
-				if err := discard(ctx, tx, project, r.ID, reason); err != nil {
-					return err
-				}
-			}
-			for _, r := range rows {
-				if err := s.sumEvent(ctx, tx, project, r.EventID); err != nil {
-					return err
-				}
+			if err := s.discard(ctx, tx, project, rows, reason); err != nil {
+				return err
 			}
 			entry := endpointEntry(project, endpoint, "dead_letters.discarded", by)
 			entry.Data = map[string]any{"cause": cause, "reason": reason, "count": len(rows)}

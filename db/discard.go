@@ -46,7 +46,7 @@ func (s *Store) discardFor(ctx context.Context, endpoint relay.ID) (int, error) 
 	for {
 		n := 0
 		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-			var rows []struct{ ProjectID, ID, EventID relay.ID }
+			var rows []settledRow
 			for _, open := range []string{"due_at IS NOT NULL", "lease_until IS NOT NULL"} {
 				q := tx.NewSelect().TableExpr("deliveries").Column("project_id", "id", "event_id").
 					Where("endpoint_id = ?", endpoint).Where(open).Limit(discardRows)
@@ -61,17 +61,10 @@ func (s *Store) discardFor(ctx context.Context, endpoint relay.ID) (int, error) 
 				}
 			}
 			n = len(rows)
-			for _, r := range rows {
-				if err := discard(ctx, tx, r.ProjectID, r.ID, "The endpoint was deleted."); err != nil {
-					return err
-				}
+			if n == 0 {
+				return nil
 			}
-			for _, r := range rows {
-				if err := s.sumEvent(ctx, tx, r.ProjectID, r.EventID); err != nil {
-					return err
-				}
-			}
-			return nil
+			return s.discard(ctx, tx, rows[0].ProjectID, rows, "The endpoint was deleted.")
 		})
 		total += n
 		if err != nil || n == 0 {
@@ -80,11 +73,26 @@ func (s *Store) discardFor(ctx context.Context, endpoint relay.ID) (int, error) 
 	}
 }
 
-// discard ends a delivery; what is being sent for it now will be stale.
-func discard(ctx context.Context, tx bun.Tx, project, id relay.ID, reason string) error {
+// settledRow is a delivery that something happens to together with others.
+type settledRow struct{ ProjectID, ID, EventID relay.ID }
+
+// discard ends deliveries of a project; what is being sent for them now will
+// be stale.
+func (s *Store) discard(ctx context.Context, tx bun.Tx, project relay.ID, rows []settledRow, reason string) error {
+	ids, events := settledIDs(rows)
 	_, err := tx.NewUpdate().TableExpr("deliveries").
 		Set("status = 'discarded', discard_reason = ?", clean(reason)).
 		Set("due_at = NULL, lease_until = NULL, lease_owner = NULL, fence = fence + 1").
-		Where("project_id = ? AND id = ?", project, id).Exec(ctx)
-	return err
+		Where("project_id = ? AND id IN (?)", project, bun.List(ids)).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	return s.sumEvent(ctx, tx, project, events...)
+}
+
+func settledIDs(rows []settledRow) (ids, events []relay.ID) {
+	for _, r := range rows {
+		ids, events = append(ids, r.ID), append(events, r.EventID)
+	}
+	return ids, events
 }

@@ -108,14 +108,14 @@ func insertAttemptRow(ctx context.Context, tx bun.Tx, s *Store, a *relay.Attempt
 	return err
 }
 
-// sumEvent brings one event's status up to date within a transaction.
-func (s *Store) sumEvent(ctx context.Context, tx bun.Tx, project, event relay.ID) error {
+// sumEvent brings the status of events up to date within a transaction.
+func (s *Store) sumEvent(ctx context.Context, tx bun.Tx, project relay.ID, events ...relay.ID) error {
 	if s.pg {
-		if _, err := tx.ExecContext(ctx, "SELECT 1 FROM events WHERE project_id = ? AND id = ? FOR UPDATE", project, event); err != nil {
+		if _, err := tx.ExecContext(ctx, "SELECT 1 FROM events WHERE project_id = ? AND id IN (?) ORDER BY id FOR UPDATE", project, bun.List(events)); err != nil {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, "UPDATE events SET status = "+eventSum+" WHERE project_id = ? AND id = ? AND status NOT IN ('rejected', 'duplicate')", project, event)
+	_, err := tx.ExecContext(ctx, "UPDATE events SET status = "+eventSum+" WHERE project_id = ? AND id IN (?) AND status NOT IN ('rejected', 'duplicate')", project, bun.List(events))
 	return err
 }
 

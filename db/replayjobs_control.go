@@ -192,8 +192,6 @@ func (s *Store) settleSome(ctx context.Context, tx bun.Tx, row *replayRow) (more
 	return len(rows) == settleRows, err
 }
 
-type settledRow struct{ ID, EventID relay.ID }
-
 // unsettled are some of a job's deliveries that are not final.
 func (s *Store) unsettled(ctx context.Context, tx bun.Tx, row *replayRow, which string) ([]settledRow, error) {
 	var rows []settledRow
@@ -212,10 +210,7 @@ func (s *Store) setDue(ctx context.Context, tx bun.Tx, row *replayRow, which str
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	ids := make([]relay.ID, len(rows))
-	for i := range rows {
-		ids[i] = rows[i].ID
-	}
+	ids, _ := settledIDs(rows)
 	_, err = tx.NewUpdate().Table("deliveries").Set("due_at = ?", intArg(micros(at))).
 		Where("project_id = ? AND id IN (?)", row.ProjectID, bun.List(ids)).Exec(ctx)
 	return rows, err
@@ -228,31 +223,19 @@ func (s *Store) undoSome(ctx context.Context, tx bun.Tx, row *replayRow) ([]sett
 		return nil, err
 	}
 	items := make([]replayItem, len(rows))
-	for i := range rows {
-		items[i].event.ID = rows[i].EventID
+	for i, r := range rows {
+		items[i].event.ID = r.EventID
 	}
 	if err := s.lockReplays(ctx, tx, items); err != nil {
 		return nil, err
 	}
-	for _, r := range rows {
-		if err := s.undoReplay(ctx, tx, row.ProjectID, r.ID, r.EventID); err != nil {
-			return nil, err
-		}
-	}
-	return rows, nil
-}
-
-// undoReplay discards a delivery of a cancelled job; what it stood in for
-// counts again, unless it was replayed once more.
-func (s *Store) undoReplay(ctx context.Context, tx bun.Tx, project, id, event relay.ID) error {
-	if err := discard(ctx, tx, project, id, "The replay job was cancelled."); err != nil {
-		return err
-	}
-	_, err := tx.NewUpdate().Table("deliveries").
-		Set("replayed_by = (SELECT n.replayed_by FROM deliveries n WHERE n.project_id = ? AND n.id = ?)", project, id).
-		Where("event_id = ? AND replayed_by = ?", event, id).Exec(ctx)
+	// What they stood in for counts again, unless it was replayed once more.
+	ids, events := settledIDs(rows)
+	_, err = tx.NewUpdate().Table("deliveries").
+		Set("replayed_by = (SELECT n.replayed_by FROM deliveries n WHERE n.project_id = ? AND n.id = deliveries.replayed_by)", row.ProjectID).
+		Where("event_id IN (?) AND replayed_by IN (?)", bun.List(events), bun.List(ids)).Exec(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.sumEvent(ctx, tx, project, event)
+	return rows, s.discard(ctx, tx, row.ProjectID, rows, "The replay job was cancelled.")
 }

@@ -227,13 +227,10 @@ func (s *Store) lockReplays(ctx context.Context, tx bun.Tx, items []replayItem) 
 	if !s.pg {
 		return nil
 	}
-	for i, item := range items {
-		if i > 0 && items[i-1].event.ID == item.event.ID {
-			continue
-		}
-		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtextextended(?, 1))", item.event.ID.Hex()); err != nil {
-			return err
-		}
+	events := make([]string, len(items))
+	for i := range items {
+		events[i] = items[i].event.ID.Hex()
 	}
-	return nil
+	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtextextended(h, 1)) FROM (SELECT DISTINCT unnest(ARRAY[?]) AS h ORDER BY h) AS x", bun.List(events))
+	return err
 }
