@@ -20,11 +20,14 @@ type candidate struct {
 }
 
 const (
+	// mayReplay is true of events that may be sent again; notReplayable says
+	// why the others may not.
+	mayReplay     = "signature_valid AND status NOT IN ('rejected', 'duplicate') AND NOT is_test"
+	notReplayable = `CASE WHEN NOT events.signature_valid OR events.status = 'rejected' THEN 'rejected'
+		WHEN events.status = 'duplicate' THEN 'duplicate' WHEN events.is_test THEN 'test' ELSE '' END AS why`
 	// candidateColumns are of an event.
 	candidateColumns = "events.source_id, events.event_type, events.received_at, " + notReplayable
-	notReplayable    = `CASE WHEN NOT events.signature_valid OR events.status = 'rejected' THEN 'rejected'
-		WHEN events.status = 'duplicate' THEN 'duplicate' WHEN events.is_test THEN 'test' ELSE '' END AS why`
-	candidateRows = 5000 // read at a time
+	candidateRows    = 5000 // read at a time
 )
 
 // kindIndex is where a kind of event is in plan.kinds.

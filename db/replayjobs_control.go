@@ -222,15 +222,11 @@ func (s *Store) undoSome(ctx context.Context, tx bun.Tx, row *replayRow) ([]sett
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	items := make([]replayItem, len(rows))
-	for i, r := range rows {
-		items[i].event.ID = r.EventID
-	}
-	if err := s.lockReplays(ctx, tx, items); err != nil {
+	ids, events := settledIDs(rows)
+	if err := s.lockReplays(ctx, tx, events); err != nil {
 		return nil, err
 	}
 	// What they stood in for counts again, unless it was replayed once more.
-	ids, events := settledIDs(rows)
 	_, err = tx.NewUpdate().Table("deliveries").
 		Set("replayed_by = (SELECT n.replayed_by FROM deliveries n WHERE n.project_id = ? AND n.id = deliveries.replayed_by)", row.ProjectID).
 		Where("event_id IN (?) AND replayed_by IN (?)", bun.List(events), bun.List(ids)).Exec(ctx)

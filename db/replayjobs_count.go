@@ -165,7 +165,7 @@ type eventCount struct {
 func (s *Store) countPart(ctx context.Context, p *plan, part idSpan) ([]eventCount, error) {
 	q := walkable(s.r.NewSelect().TableExpr("events AS events"), p.ProjectID, &p.Selection, part.from, part.before).
 		ColumnExpr("source_id, event_type, received_at / ? AS hour", hourMicros).
-		ColumnExpr("CASE WHEN NOT signature_valid OR status = 'rejected' THEN 'rejected' WHEN status = 'duplicate' THEN 'duplicate' WHEN is_test THEN 'test' ELSE '' END AS why").
+		ColumnExpr(notReplayable).
 		ColumnExpr("count(*) AS n, min(received_at) AS oldest, max(received_at) AS newest").GroupExpr("hour, event_type, source_id, why")
 	rows, err := q.Rows(ctx)
 	if err != nil {

@@ -199,9 +199,6 @@ const (
 	walkPages = 20 // read in vain before the cursor moves
 )
 
-// mayReplay is true of events that may be sent again.
-const mayReplay = "signature_valid AND status NOT IN ('rejected', 'duplicate') AND NOT is_test"
-
 // walkPairs goes through events in the order of their ids.
 func (s *Store) walkPairs(ctx context.Context, row *replayRow) (pageRead, error) {
 	selection, err := fromJSON[relay.Selection](row.Selection)

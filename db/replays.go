@@ -173,7 +173,15 @@ type replayItem struct {
 // addReplays makes new deliveries of past events and marks those that they
 // stand in for. It changes nothing else of what was there.
 func (s *Store) addReplays(ctx context.Context, tx bun.Tx, items []replayItem) ([]relay.Delivery, error) {
-	if err := s.lockReplays(ctx, tx, items); err != nil {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	slices.SortStableFunc(items, func(a, b replayItem) int { return bytes.Compare(a.event.ID[:], b.event.ID[:]) })
+	events := make([]relay.ID, len(items))
+	for i := range items {
+		events[i] = items[i].event.ID
+	}
+	if err := s.lockReplays(ctx, tx, events); err != nil {
 		return nil, err
 	}
 	now := s.Now()
@@ -207,30 +215,16 @@ func (s *Store) addReplays(ctx context.Context, tx bun.Tx, items []replayItem) (
 		}
 		made = append(made, d)
 	}
-	summed := map[relay.ID]bool{}
-	for _, item := range items {
-		if summed[item.event.ID] {
-			continue
-		}
-		summed[item.event.ID] = true
-		if err := s.sumEvent(ctx, tx, item.event.ProjectID, item.event.ID); err != nil {
-			return nil, err
-		}
-	}
-	return made, nil
+	return made, s.sumEvent(ctx, tx, items[0].event.ProjectID, events...)
 }
 
 // lockReplays lets one transaction at a time replay an event: of two, the
 // later one must see what the earlier one made.
-func (s *Store) lockReplays(ctx context.Context, tx bun.Tx, items []replayItem) error {
-	slices.SortStableFunc(items, func(a, b replayItem) int { return bytes.Compare(a.event.ID[:], b.event.ID[:]) })
+func (s *Store) lockReplays(ctx context.Context, tx bun.Tx, events []relay.ID) error {
 	if !s.pg {
 		return nil
 	}
-	events := make([]string, len(items))
-	for i := range items {
-		events[i] = items[i].event.ID.Hex()
-	}
-	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtextextended(h, 1)) FROM (SELECT DISTINCT unnest(ARRAY[?]) AS h ORDER BY h) AS x", bun.List(events))
+	_, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(hashtextextended(h, 1)) FROM "+
+		"(SELECT DISTINCT encode(unnest(ARRAY[?]::bytea[]), 'hex') AS h ORDER BY h) AS x", bun.List(events))
 	return err
 }

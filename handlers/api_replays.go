@@ -32,8 +32,7 @@ func (a *App) createReplay(c *call) error {
 }
 
 // planTime is how long planning may take: what may change until the start is
-// written down. After a minute an Idempotency-Key counts as left
-// behind.
+// written down. After a minute an Idempotency-Key counts as left behind.
 const planTime = 50 * time.Second
 
 // takeTime gives a call the time that planning needs.

@@ -75,6 +75,17 @@ func (l *paces) room(id relay.ID, maxInFlight int) (free, replays int) {
 func (l *paces) claim(id relay.ID, replay bool, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.count(id, replay, n)
+}
+
+// settle ends a claim and reports whether more may be due.
+func (l *paces) settle(id relay.ID, replay bool) (hungry bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.count(id, replay, -1).hungry
+}
+
+func (l *paces) count(id relay.ID, replay bool, n int) *pace {
 	e := l.of(id)
 	e.claimed += n
 	l.total += n
@@ -82,14 +93,7 @@ func (l *paces) claim(id relay.ID, replay bool, n int) {
 		e.replays += n
 		l.replays += n
 	}
-}
-
-// settle ends a claim and reports whether more may be due.
-func (l *paces) settle(id relay.ID, replay bool) (hungry bool) {
-	l.claim(id, replay, -1)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.of(id).hungry
+	return e
 }
 
 // sated notes that nothing more is due for an endpoint.

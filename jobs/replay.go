@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// replayTick is how often deliveries are made: often, so that each time
-	// only a few are, and live ones never wait long for the database.
+	// replayTick is how often deliveries are made: so often that each time
+	// only a few are, and live ones do not wait long for the database.
 	replayTick = 50 * time.Millisecond
 	// replayLook is how often jobs are looked at: for how long it goes
 	// unnoticed that one was paused.
@@ -76,7 +76,9 @@ func (e *Engine) replay(ctx context.Context) {
 func (e *Engine) lookAtReplays(ctx context.Context, runs map[relay.ID]*replayRun) {
 	open, err := e.Store.RunningReplays(ctx)
 	if err != nil {
-		e.Log.Warn("looking for replay jobs", "error", err)
+		if ctx.Err() == nil {
+			e.Log.Warn("looking for replay jobs", "error", err)
+		}
 		return
 	}
 	alive := map[relay.ID]bool{}

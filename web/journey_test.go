@@ -33,6 +33,18 @@ func (p *person) setUp(prog *program) {
 	p.sees("Overview")
 }
 
+// newJourney is a running server with nothing in it, a receiver, and a person
+// who has just set the server up.
+func newJourney(t *testing.T) (*program, *sink, *person) {
+	t.Helper()
+	prog := newProgram(t)
+	prog.start()
+	to := newSink(t)
+	p := newPerson(t, prog.URL)
+	p.setUp(prog)
+	return prog, to, p
+}
+
 // choose clicks an input that style sheets hide behind its label.
 func (p *person) choose(selector string) {
 	p.t.Helper()
@@ -62,11 +74,7 @@ func post(t *testing.T, url, body string, headers map[string]string) int {
 // it, press Replay.
 func TestJourneyFromSetUpToReplay(t *testing.T) {
 	t.Parallel()
-	prog := newProgram(t)
-	prog.start()
-	sink := newSink(t)
-	p := newPerson(t, prog.URL)
-	p.setUp(prog)
+	prog, sink, p := newJourney(t)
 
 	p.open("/sources/new")
 	p.fill(`input[name=name]`, "GitHub")
@@ -137,11 +145,7 @@ func TestJourneyFromSetUpToReplay(t *testing.T) {
 // shows payloads.
 func TestJourneyAPayloadIsText(t *testing.T) {
 	t.Parallel()
-	prog := newProgram(t)
-	prog.start()
-	sink := newSink(t)
-	p := newPerson(t, prog.URL)
-	p.setUp(prog)
+	prog, sink, p := newJourney(t)
 	target := prog.source("hostile")
 	prog.endpoint(sink.URL, nil)
 	const markup = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`
@@ -175,12 +179,8 @@ func TestJourneyAPayloadIsText(t *testing.T) {
 // TestJourneyBulkReplay selects failed deliveries in a list and replays them.
 func TestJourneyBulkReplay(t *testing.T) {
 	t.Parallel()
-	prog := newProgram(t)
-	prog.start()
-	sink := newSink(t)
+	prog, sink, p := newJourney(t)
 	sink.answer = http.StatusServiceUnavailable
-	p := newPerson(t, prog.URL)
-	p.setUp(prog)
 	target := prog.source("bulk")
 	prog.endpoint(sink.URL, map[string]any{"retry": map[string]any{"max_retries": 0}})
 	for range 5 {

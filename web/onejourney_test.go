@@ -114,11 +114,7 @@ func TestJourneyRetryAndDiscard(t *testing.T) {
 // it, while more comes in.
 func TestJourneyBackfill(t *testing.T) {
 	t.Parallel()
-	prog := newProgram(t)
-	prog.start()
-	sink := newSink(t)
-	p := newPerson(t, prog.URL)
-	p.setUp(prog)
+	prog, sink, p := newJourney(t)
 	target := prog.source("shop")
 	const before, after = 12, 8
 	for range before {
@@ -154,11 +150,7 @@ func TestJourneyBackfill(t *testing.T) {
 // and of deliveries, and no others.
 func TestJourneyTickedRows(t *testing.T) {
 	t.Parallel()
-	prog := newProgram(t)
-	prog.start()
-	sink := newSink(t)
-	p := newPerson(t, prog.URL)
-	p.setUp(prog)
+	prog, sink, p := newJourney(t)
 	target := prog.source("shop")
 	prog.endpoint(sink.URL, nil)
 	for range 5 {

@@ -25,11 +25,7 @@ func (p *person) confirms() {
 // what it will do, start it, pause it, slow it down, resume it, see it done.
 func TestJourneyRecovery(t *testing.T) {
 	t.Parallel()
-	prog := newProgram(t)
-	prog.start()
-	sink := newSink(t)
-	p := newPerson(t, prog.URL)
-	p.setUp(prog)
+	prog, sink, p := newJourney(t)
 	target := prog.source("shop")
 	prog.endpoint(sink.URL, nil)
 	const events = 120
@@ -128,11 +124,7 @@ func TestJourneyDeadLettersByCause(t *testing.T) {
 // that the filter selects, not only of the rows in sight.
 func TestJourneyEverythingThatMatches(t *testing.T) {
 	t.Parallel()
-	prog := newProgram(t)
-	prog.start()
-	sink := newSink(t)
-	p := newPerson(t, prog.URL)
-	p.setUp(prog)
+	prog, sink, p := newJourney(t)
 	target := prog.source("many")
 	prog.endpoint(sink.URL, nil)
 	for i := range 70 {
