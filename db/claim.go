@@ -41,6 +41,13 @@ type Claim struct {
 	CreatedAt   time.Time
 }
 
+// ClaimOf is the claim on a delivery that was made in flight.
+func ClaimOf(d *relay.Delivery) Claim {
+	return Claim{DeliveryID: d.ID, Fence: madeFence, ProjectID: d.ProjectID, EventID: d.EventID, EndpointID: d.EndpointID,
+		SourceID: d.SourceID, EventType: clean(d.EventType), Lane: d.Lane, Trigger: d.Trigger, ReplayID: d.ReplayID, ReplayOf: d.ReplayOf,
+		CreatedAt: d.CreatedAt}
+}
+
 // most is how many may come from a lane when left may come in all.
 func (q *ClaimRequest) most(lane relay.Lane, left int) int {
 	if lane == relay.LaneReplay && q.Replays > 0 {

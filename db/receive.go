@@ -97,12 +97,15 @@ func receptionWorks(batch []*reception, count counters) []*work {
 	return []*work{events, payloads, deliveries}
 }
 
+// madeFence is the fence of a delivery that is made in flight.
+const madeFence = 1
+
 // deliveryArgs is a new delivery as a row of insertDelivery: waiting, or in
 // the hands of lease.
 func deliveryArgs(d *relay.Delivery, lease *Lease) []any {
 	due, fence, until, owner := any(micros(d.NextAttemptAt)), int64(0), any(nil), any(nil)
 	if d.InFlight {
-		due, fence, until, owner = nil, 1, micros(lease.Until), lease.Owner
+		due, fence, until, owner = nil, madeFence, micros(lease.Until), lease.Owner
 	}
 	return []any{d.ID[:], d.ProjectID[:], d.EventID[:], d.EndpointID[:], d.SourceID[:], clean(d.EventType),
 		string(d.Status), int64(d.Lane), int64(d.Attempts), due, fence, until, owner, int64(0),

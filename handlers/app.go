@@ -22,9 +22,14 @@ import (
 type Queue interface {
 	// Nudge tells that endpoints have due work. It never blocks.
 	Nudge(endpoints ...relay.ID)
-	// Received hands over what was just committed, so that delivering it
-	// needs no read.
-	Received(event *relay.Event, payload *relay.Payload, deliveries []relay.Delivery)
+	// Take marks as in flight those of some deliveries, soon to be committed,
+	// that this process will send at once, and answers in whose hands they
+	// are to be made; nil: in nobody's. Received or Dropped follows.
+	Take(deliveries []relay.Delivery) *db.Lease
+	// Received hands over what was just committed.
+	Received(event *relay.Event, payload *relay.Payload, deliveries []relay.Delivery, lease *db.Lease)
+	// Dropped tells that deliveries were not committed.
+	Dropped(deliveries []relay.Delivery)
 	// Status tells which Redis is used and whether it answers.
 	Status(ctx context.Context) (backend string, err error)
 	// Allow counts one act against a limit that all processes share; a rate

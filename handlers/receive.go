@@ -30,20 +30,19 @@ func (a *App) receive(ctx context.Context, in *reception) (relay.Event, []relay.
 			NextAttemptAt: in.event.ReceivedAt, Trigger: in.trigger, CreatedAt: in.event.ReceivedAt,
 		}
 	}
+	lease := a.queue.Take(deliveries)
 	event, err := a.store.Receive(ctx, db.Reception{
-		Event: in.event, Payload: in.payload, Deliveries: deliveries, DedupUntil: in.dedupUntil,
+		Event: in.event, Payload: in.payload, Deliveries: deliveries, DedupUntil: in.dedupUntil, Lease: lease,
 	})
-	if err != nil {
-		return relay.Event{}, nil, err
+	if err != nil || event.Status != relay.EventForwarding {
+		a.queue.Dropped(deliveries)
+		return event, nil, err
 	}
-	if event.Status != relay.EventForwarding {
-		return event, nil, nil
-	}
-	a.queue.Received(&event, &in.payload, deliveries)
+	a.queue.Received(&event, &in.payload, deliveries, lease)
 	var room [8]relay.ID
 	due := room[:0]
-	for _, endpoint := range in.targets {
-		if endpoint.Status == relay.EndpointActive {
+	for i, endpoint := range in.targets {
+		if endpoint.Status == relay.EndpointActive && !deliveries[i].InFlight {
 			due = append(due, endpoint.ID)
 		}
 	}

@@ -50,7 +50,11 @@ func (q *fakeQueue) Nudge(endpoints ...relay.ID) {
 	q.nudged = append(q.nudged, endpoints...)
 }
 
-func (q *fakeQueue) Received(ev *relay.Event, _ *relay.Payload, _ []relay.Delivery) {
+func (q *fakeQueue) Take([]relay.Delivery) *db.Lease { return nil }
+
+func (q *fakeQueue) Dropped([]relay.Delivery) {}
+
+func (q *fakeQueue) Received(ev *relay.Event, _ *relay.Payload, _ []relay.Delivery, _ *db.Lease) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.received = append(q.received, *ev)

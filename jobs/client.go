@@ -34,11 +34,31 @@ func (c *Client) Nudge(endpoints ...relay.ID) {
 	c.Wake.Publish(context.Background())
 }
 
-// Received hands over what was just committed, so that delivering it needs no
-// read.
-func (c *Client) Received(event *relay.Event, payload *relay.Payload, deliveries []relay.Delivery) {
-	if c.Engine != nil && len(deliveries) > 0 {
-		c.Engine.payloads.put(&db.EventPayload{Event: *event, Payload: *payload})
+// Take marks those of some deliveries that this process will send at once, and
+// answers in whose hands they are to be made; nil: in nobody's.
+func (c *Client) Take(deliveries []relay.Delivery) *db.Lease {
+	if c.Engine == nil {
+		return nil
+	}
+	return c.Engine.take(deliveries)
+}
+
+// Received hands over what was just committed: delivering it needs no read,
+// and no claim if it was taken.
+func (c *Client) Received(event *relay.Event, payload *relay.Payload, deliveries []relay.Delivery, lease *db.Lease) {
+	if c.Engine == nil || len(deliveries) == 0 {
+		return
+	}
+	c.Engine.payloads.put(&db.EventPayload{Event: *event, Payload: *payload})
+	if lease != nil {
+		c.Engine.handOver(takenOf(deliveries), lease.Until)
+	}
+}
+
+// Dropped forgets deliveries that were taken and then not made.
+func (c *Client) Dropped(deliveries []relay.Delivery) {
+	if c.Engine != nil {
+		c.Engine.drop(deliveries)
 	}
 }
 

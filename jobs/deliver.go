@@ -282,10 +282,7 @@ func (e *Engine) tryRecord(c heldClaim, rec db.Recording, wait time.Duration) {
 // finish frees the claim's place for what else is due for the endpoint.
 func (e *Engine) finish(c heldClaim, rec db.Recording, stale bool) {
 	defer e.sending.Done()
-	if e.paces.settle(c.EndpointID, c.Lane == relay.LaneReplay) {
-		e.hints.add(c.EndpointID)
-		e.poke()
-	}
+	e.leave(c.EndpointID, c.Lane == relay.LaneReplay)
 	if rec.Status == relay.DeliveryDLQ || stale {
 		e.Log.Info("delivery ended", "delivery_id", relay.PrefixDelivery.Format(c.DeliveryID),
 			"endpoint_id", relay.PrefixEndpoint.Format(c.EndpointID), "status", rec.Status, "attempt", rec.Attempt.Number,

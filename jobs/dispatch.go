@@ -88,7 +88,7 @@ func (e *Engine) round(ctx context.Context, scan bool, turn *relay.ID) bool {
 			longest = max(longest, ep.HTTPTimeout)
 		}
 	}
-	until := e.Now().Add(longest + claimSlack)
+	until := e.leaseUntil(longest)
 	claims, err := e.Store.Claim(ctx, db.Lease{Owner: e.owner, Until: until}, requests)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -112,8 +112,8 @@ func (e *Engine) round(ctx context.Context, scan bool, turn *relay.ID) bool {
 		case got[q.EndpointID] >= q.Limit:
 			e.hints.add(q.EndpointID)
 			more = true
-		case replays[q.EndpointID] < q.Replays && q.MaxLeased == 0:
-			e.paces.sated(q.EndpointID)
+		case q.MaxLeased == 0:
+			e.paces.sated(q.EndpointID, replays[q.EndpointID] < q.Replays)
 		}
 	}
 	if len(claims) > 0 {

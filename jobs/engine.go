@@ -44,6 +44,7 @@ type Engine struct {
 	client   *asynq.Client
 	server   *asynq.Server
 	held     *held
+	taken    *handover
 	paces    *paces
 	payloads *payloads
 	rates    *Window
@@ -96,6 +97,7 @@ func NewEngine(o EngineOptions) *Engine {
 		owner:         rand.Int64N(1<<62) + 1,
 		client:        asynq.NewClientFromRedisClient(o.Redis),
 		held:          newHeld(),
+		taken:         newHandover(),
 		paces:         newPaces(o.Concurrency),
 		payloads:      newPayloads(payloadBytes),
 		rates:         &Window{o.Redis},
@@ -147,6 +149,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
 	e.loops.Go(func() { e.dispatch(loops) })
+	e.loops.Go(func() { e.queueTaken(loops) })
 	e.loops.Go(func() { e.reconcile(loops) })
 	e.loops.Go(func() { e.replay(loops) })
 	e.loops.Go(func() { e.retention(loops) })

@@ -225,13 +225,17 @@ func (r *rig) receiveOne(body string, endpoints ...*relay.Endpoint) relay.ID {
 			Trigger: relay.TriggerIngest, CreatedAt: now})
 		ids = append(ids, e.ID)
 	}
-	got, err := r.store.Receive(r.t.Context(), db.Reception{Event: ev, Payload: payload, Deliveries: deliveries})
+	var lease *db.Lease
+	if r.client != nil {
+		lease = r.client.Take(deliveries)
+	}
+	got, err := r.store.Receive(r.t.Context(), db.Reception{Event: ev, Payload: payload, Deliveries: deliveries, Lease: lease})
 	if err != nil {
 		r.t.Error(err)
 		return relay.ID{}
 	}
 	if r.client != nil {
-		r.client.Received(&got, &payload, deliveries)
+		r.client.Received(&got, &payload, deliveries, lease)
 		r.client.Nudge(ids...)
 	}
 	return got.ID

@@ -34,7 +34,8 @@ type pace struct {
 	allowed int           // requests at the same time
 	average time.Duration // of recent requests
 	failing bool
-	hungry  bool // more may be due than was claimed
+	hungry  bool // more may be due than was claimed: live ones or retries
+	starved bool // the same of replays
 	waiters []chan struct{}
 	used    time.Time
 }
@@ -59,7 +60,11 @@ func (l *paces) room(id relay.ID, maxInFlight int) (free, replays int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.of(id)
-	e.hungry = true
+	e.hungry, e.starved = true, true
+	return l.roomOf(e, maxInFlight)
+}
+
+func (l *paces) roomOf(e *pace, maxInFlight int) (free, replays int) {
 	window := e.allowed
 	switch {
 	case maxInFlight > 0:
@@ -78,11 +83,26 @@ func (l *paces) claim(id relay.ID, replay bool, n int) {
 	l.count(id, replay, n)
 }
 
-// settle ends a claim and reports whether more may be due.
-func (l *paces) settle(id relay.ID, replay bool) (hungry bool) {
+// take claims a delivery that is only about to be made, if there is room for
+// it and nothing older waits for the same endpoint.
+func (l *paces) take(id relay.ID, replay bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.count(id, replay, -1).hungry
+	e := l.of(id)
+	free, replays := l.roomOf(e, 0)
+	if e.hungry || free == 0 || replay && (e.starved || replays == 0) {
+		return false
+	}
+	l.count(id, replay, 1)
+	return true
+}
+
+// settle ends a claim and reports whether more may be due.
+func (l *paces) settle(id relay.ID, replay bool) (more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.count(id, replay, -1)
+	return e.hungry || e.starved
 }
 
 func (l *paces) count(id relay.ID, replay bool, n int) *pace {
@@ -96,11 +116,15 @@ func (l *paces) count(id relay.ID, replay bool, n int) *pace {
 	return e
 }
 
-// sated notes that nothing more is due for an endpoint.
-func (l *paces) sated(id relay.ID) {
+// sated notes that nothing more is due for an endpoint, or nothing but replays.
+func (l *paces) sated(id relay.ID, replaysToo bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.of(id).hungry = false
+	e := l.of(id)
+	e.hungry = false
+	if replaysToo {
+		e.starved = false
+	}
 }
 
 // enter waits until the endpoint may get one more request.

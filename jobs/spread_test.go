@@ -37,7 +37,7 @@ func TestWhatEndsAsksForMoreUntilNothingIsDue(t *testing.T) {
 	if !l.settle(id, false) {
 		t.Error("before a claim found too little, nothing more is asked for")
 	}
-	l.sated(id)
+	l.sated(id, true)
 	if l.settle(id, false) {
 		t.Error("more is asked for although nothing is due")
 	}

@@ -1,0 +1,132 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// handover holds deliveries that were committed in this process's hands and
+// wait to be queued. Making them so saves the claim, which would cost the
+// database as much again as they did.
+type handover struct {
+	mu     sync.Mutex
+	claims []db.Claim
+	rung   chan struct{}
+}
+
+func newHandover() *handover { return &handover{rung: make(chan struct{}, 1)} }
+
+func (h *handover) add(claims []db.Claim) {
+	h.mu.Lock()
+	h.claims = append(h.claims, claims...)
+	h.mu.Unlock()
+	select {
+	case h.rung <- struct{}{}:
+	default:
+	}
+}
+
+func (h *handover) drain() []db.Claim {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	claims := h.claims
+	h.claims = nil
+	return claims
+}
+
+// takes reports whether what is made for an endpoint may be sent without
+// asking anybody: no pause, no limit that other processes share.
+func (e *Engine) takes(ep *relay.Endpoint) bool {
+	return ep.Status == relay.EndpointActive && ep.RateLimit <= 0 && ep.MaxInFlight <= 0 && e.redisOK.Load() && e.accept.Err() == nil
+}
+
+// leaseUntil is when a lease ends that begins now, for requests of at most so
+// long.
+func (e *Engine) leaseUntil(longest time.Duration) time.Time { return e.Now().Add(longest + claimSlack) }
+
+// take marks the deliveries, which are about to be committed, that can be sent
+// at once. handOver or drop must follow.
+func (e *Engine) take(deliveries []relay.Delivery) *db.Lease {
+	config := e.Store.Config()
+	longest := time.Duration(-1)
+	for i := range deliveries {
+		d := &deliveries[i]
+		ep, ok := config.Endpoint(d.EndpointID)
+		if !ok || !e.takes(ep) || !e.paces.take(ep.ID, d.Lane == relay.LaneReplay) {
+			continue
+		}
+		d.InFlight = true
+		longest = max(longest, ep.HTTPTimeout)
+	}
+	if longest < 0 {
+		return nil
+	}
+	return &db.Lease{Owner: e.owner, Until: e.leaseUntil(longest)}
+}
+
+// drop gives back the places of deliveries that were taken and not made.
+func (e *Engine) drop(deliveries []relay.Delivery) {
+	for i := range deliveries {
+		if d := &deliveries[i]; d.InFlight {
+			e.leave(d.EndpointID, d.Lane == relay.LaneReplay)
+		}
+	}
+}
+
+// leave frees a claim's place for what else is due for the endpoint.
+func (e *Engine) leave(endpoint relay.ID, replay bool) {
+	if e.paces.settle(endpoint, replay) {
+		e.hints.add(endpoint)
+		e.poke()
+	}
+}
+
+// takenOf are the deliveries that were made in flight, as claims.
+func takenOf(deliveries []relay.Delivery) []db.Claim {
+	claims := make([]db.Claim, 0, len(deliveries))
+	for i := range deliveries {
+		if d := &deliveries[i]; d.InFlight {
+			claims = append(claims, db.ClaimOf(d))
+		}
+	}
+	return claims
+}
+
+// handOver takes over claims that are on disk and counted.
+func (e *Engine) handOver(claims []db.Claim, until time.Time) {
+	if len(claims) == 0 {
+		return
+	}
+	e.gate.RLock()
+	stopped := e.accept.Err() != nil
+	if !stopped {
+		e.held.put(claims, until)
+	}
+	e.gate.RUnlock()
+	if stopped {
+		for _, c := range claims {
+			e.release(heldClaim{Claim: c, until: until})
+		}
+		return
+	}
+	e.taken.add(claims)
+}
+
+// queueTaken queues what was handed over. While Redis does not answer it
+// leaves that to requeue.
+func (e *Engine) queueTaken(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.taken.rung:
+		}
+		if claims := e.taken.drain(); len(claims) > 0 && e.redisOK.Load() {
+			e.enqueue(ctx, claims)
+		}
+	}
+}
