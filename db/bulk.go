@@ -48,13 +48,23 @@ type work struct {
 
 func (w *work) add(row ...any) { w.rows = append(w.rows, row) }
 
+// durability is whether a transaction is on disk when it has ended. One that
+// may be lost in a power cut is not lost when the process dies, nor alone: what
+// was committed after it is lost with it.
+type durability bool
+
+const (
+	durable durability = true
+	lazy    durability = false
+)
+
 // hotPath runs bulk statements, in SQLite's or in PostgreSQL's way.
 type hotPath interface {
 	prepare(context.Context) error
 	// once runs all works in one transaction.
-	once(context.Context, ...*work) error
+	once(context.Context, durability, ...*work) error
 	// phases runs a transaction whose later works depend on earlier ones.
-	phases(context.Context, func(run func(...*work) error) error) error
+	phases(context.Context, durability, func(run func(...*work) error) error) error
 	claim(context.Context, []ClaimRequest, claimTimes) ([]Claim, error)
 	maintain(context.Context)
 	close()

@@ -184,15 +184,20 @@ func (s *Store) commitItems(ctx context.Context, batch []commitItem) error {
 			works = append(works, &work{claiming: item})
 		}
 	}
+	// A claim that is lost in a power cut only makes a delivery due again.
+	d := durable
+	if len(in)+len(out) == 0 {
+		d = lazy
+	}
 	count := counters{}
 	recordings, settled := recordingWorks(out, count)
 	works = append(works, recordings...)
 	if !slices.ContainsFunc(in, (*reception).deduplicates) {
 		works = append(works, receptionWorks(in, count)...)
-		if err := s.hot.once(ctx, append(works, count.works()...)...); err != nil {
+		if err := s.hot.once(ctx, d, append(works, count.works()...)...); err != nil {
 			return err
 		}
-	} else if err := s.hot.phases(ctx, func(run func(...*work) error) error {
+	} else if err := s.hot.phases(ctx, d, func(run func(...*work) error) error {
 		if err := deduplicate(in, run); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 // stored.
 const (
 	pgHotConns   = 6
-	pgClaimConns = 2
+	pgLazyConns  = 3
 	pgPageConns  = 10
 )
 
@@ -39,9 +39,10 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	if hot.pool, err = openPGPool(ctx, url, pgHotConns, parameters); err != nil {
 		return err
 	}
-	// A claim that is lost in a power cut only makes a delivery due again.
+	// A claim that is lost in a power cut only makes a delivery due again, and
+	// a page of a replay job only that it is made again.
 	parameters["synchronous_commit"] = "off"
-	hot.lazy, err = openPGPool(ctx, url, pgClaimConns, parameters)
+	hot.lazy, err = openPGPool(ctx, url, pgLazyConns, parameters)
 	if err != nil {
 		return err
 	}
@@ -105,12 +106,19 @@ type batchSender interface {
 
 // once relies on a pipeline being one implicit transaction when it holds no
 // transaction command.
-func (h *pgHot) once(ctx context.Context, works ...*work) error {
-	return sendWorks(ctx, h.pool, works)
+func (h *pgHot) once(ctx context.Context, d durability, works ...*work) error {
+	return sendWorks(ctx, h.poolFor(d), works)
 }
 
-func (h *pgHot) phases(ctx context.Context, fn func(run func(...*work) error) error) error {
-	return pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
+func (h *pgHot) poolFor(d durability) *pgxpool.Pool {
+	if d == lazy {
+		return h.lazy
+	}
+	return h.pool
+}
+
+func (h *pgHot) phases(ctx context.Context, d durability, fn func(run func(...*work) error) error) error {
+	return pgx.BeginFunc(ctx, h.poolFor(d), func(tx pgx.Tx) error {
 		return fn(func(works ...*work) error { return sendWorks(ctx, tx, works) })
 	})
 }

@@ -64,7 +64,7 @@ var (
 		columns: eventKey, key: -1,
 	}
 	hotBulks = []*bulk{takeKey, insertEvent, insertPayload, insertDelivery, addStats, settleDelivery, insertAttempt, sumEvents,
-		pairFacts, moveReplay, markReplayed, insertPairs}
+		pairFacts, moveReplay, markReplayed, forwardEvents, insertPairs}
 )
 
 // eventSum is an event's status as the sum of its newest delivery to each

@@ -23,7 +23,7 @@ func (s *Store) writePairs(ctx context.Context, job relay.ID, pairs []pairID) er
 	for part := range slices.Chunk(pairs, packedPairs) {
 		rows.add(job[:], part[0].event[:], part[0].endpoint[:], packPairs(part[1:]))
 	}
-	return translate(s.hot.once(ctx, rows))
+	return translate(s.hot.once(ctx, durable, rows))
 }
 
 const pairBytes = 2 * len(relay.ID{})

@@ -23,7 +23,34 @@ type ReplayStep struct {
 	Skipped   int
 	Drained   bool       // nothing is left to make
 	Stopped   bool       // the job is not running, or somebody else moved it
-	Endpoints []relay.ID // that have new deliveries
+	Endpoints []relay.ID // that have new deliveries which are due
+	Claims    []Claim    // on those that were made in flight
+}
+
+// Hold is whose hands the deliveries of a replay job are made in, as many as
+// there is room for; the others are due.
+type Hold struct {
+	Lease Lease
+	// Room is how many an endpoint may get.
+	Room func(endpoint relay.ID) int
+}
+
+// holding is a Hold while a page is made.
+type holding struct {
+	*Hold
+	left map[relay.ID]int
+}
+
+func (h *holding) takes(endpoint relay.ID) bool {
+	if h.Hold == nil {
+		return false
+	}
+	left, asked := h.left[endpoint]
+	if !asked {
+		left = h.Room(endpoint)
+	}
+	h.left[endpoint] = left - 1
+	return left > 0
 }
 
 // pair is one delivery of a replay job to be.
@@ -63,6 +90,13 @@ var (
 			page = v.was + 1 FROM ` + unnest(moveColumns) + ` WHERE t.id = v.id AND t.page = v.was AND t.status = 'running' RETURNING t.id`,
 		columns: moveColumns, key: 7,
 	}
+	// forwardEvents are those that have a new delivery, which is not final.
+	forwardEvents = &bulk{
+		sqlite: "UPDATE events SET status = 'forwarding' WHERE project_id = ? AND id = ? AND status NOT IN ('rejected', 'duplicate')",
+		pg: "UPDATE events SET status = 'forwarding' FROM " + unnest(eventKey) +
+			" WHERE events.project_id = v.project_id AND events.id = v.id AND status NOT IN ('rejected', 'duplicate')",
+		columns: eventKey, key: -1,
+	}
 	markReplayed = &bulk{
 		sqlite: "UPDATE deliveries SET replayed_by = ?1 WHERE event_id = ?2 AND endpoint_id = ?4 AND replayed_by IS NULL",
 		pg: "UPDATE deliveries d SET replayed_by = v.replayed_by FROM " + unnest(columnsOf(cols(kBytes, "replayed_by"), pairKey)) +
@@ -93,9 +127,9 @@ func (s *Store) WalkReplay(id relay.ID) *ReplayWalk { return &ReplayWalk{s: s, i
 
 // Next makes the next deliveries of a running job, n at most, and moves its
 // cursor in the same transaction: whatever stops it at whatever moment, each
-// pair of the plan becomes one delivery or is skipped.
-func (w *ReplayWalk) Next(ctx context.Context, n int) (ReplayStep, error) {
-	step, err := w.next(ctx, n)
+// pair of the plan becomes one delivery or is skipped. hold may be nil.
+func (w *ReplayWalk) Next(ctx context.Context, n int, hold *Hold) (ReplayStep, error) {
+	step, err := w.next(ctx, n, hold)
 	if err != nil || step.Stopped || step.Drained || step.Made+step.Skipped == 0 {
 		w.row = nil
 	}
@@ -103,7 +137,7 @@ func (w *ReplayWalk) Next(ctx context.Context, n int) (ReplayStep, error) {
 	return step, err
 }
 
-func (w *ReplayWalk) next(ctx context.Context, n int) (ReplayStep, error) {
+func (w *ReplayWalk) next(ctx context.Context, n int, hold *Hold) (ReplayStep, error) {
 	if w.row == nil {
 		w.row, w.at = new(replayRow), pageRead{}
 		if err := w.s.r.NewSelect().Model(w.row).Where("id = ?", w.id).Scan(ctx); err != nil {
@@ -135,9 +169,9 @@ func (w *ReplayWalk) next(ctx context.Context, n int) (ReplayStep, error) {
 	var moved replayRow
 	var err error
 	for range 3 {
-		err = w.s.hot.phases(ctx, func(run func(...*work) error) error {
+		err = w.s.hot.phases(ctx, lazy, func(run func(...*work) error) error {
 			moved = *w.row
-			step, err = w.s.makePairs(&moved, next, n, run)
+			step, err = w.s.makePairs(&moved, next, n, &holding{hold, map[relay.ID]int{}}, run)
 			return err
 		})
 		if !isDeadlock(err) {
@@ -195,8 +229,8 @@ const settleTime = 30 * time.Second
 func (s *Store) settledID() []byte { return idBound(s.Now().Add(-settleTime)) }
 
 const (
-	walkRows  = 500
-	walkPages = 20 // read in vain before the cursor moves
+	walkRows  = pairRows
+	walkPages = 50 // read in vain before the cursor moves
 )
 
 // walkPairs goes through events in the order of their ids.
@@ -217,7 +251,7 @@ func (s *Store) walkPairs(ctx context.Context, row *replayRow) (pageRead, error)
 	at := pageRead{endEvent: row.CursorEvent, endEndpoint: row.CursorEndpoint}
 	for range walkPages {
 		var rows []eventRow
-		q := walkable(s.r.NewSelect().Model(&rows), row.ProjectID, &selection, at.endEvent, bound).
+		q := walkable(s.r.NewSelect().Model(&rows).Column("id", "source_id", "event_type"), row.ProjectID, &selection, at.endEvent, bound).
 			Where(mayReplay).OrderExpr("id").Limit(walkRows)
 		if err := q.Scan(ctx); err != nil {
 			return at, translate(err)

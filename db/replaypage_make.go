@@ -19,7 +19,7 @@ type pairFact struct {
 
 // makePairs handles pairs in order until it has made most deliveries, and
 // moves the cursor, in row too, behind the last that it handled.
-func (s *Store) makePairs(row *replayRow, at pageRead, most int, run func(...*work) error) (ReplayStep, error) {
+func (s *Store) makePairs(row *replayRow, at pageRead, most int, hold *holding, run func(...*work) error) (ReplayStep, error) {
 	facts, err := askPairs(row, at.pairs, run)
 	if err != nil {
 		return ReplayStep{}, err
@@ -27,8 +27,7 @@ func (s *Store) makePairs(row *replayRow, at pageRead, most int, run func(...*wo
 	step := ReplayStep{Drained: at.last}
 	now, config := s.Now(), s.Config()
 	event, endpoint, delivered, gone := at.endEvent, at.endEndpoint, row.SkippedDelivered, row.SkippedGone
-	insert, mark := &work{bulk: insertDelivery}, &work{bulk: markReplayed}
-	var events []rowKey
+	insert, mark, forward := &work{bulk: insertDelivery}, &work{bulk: markReplayed}, &work{bulk: forwardEvents}
 	for i := range at.pairs {
 		if step.Made == most {
 			event, endpoint = at.pairs[i-1].event[:], at.pairs[i-1].endpoint[:]
@@ -48,11 +47,18 @@ func (s *Store) makePairs(row *replayRow, at pageRead, most int, run func(...*wo
 			continue
 		}
 		d := newReplay(row, p, fact, now.Add(time.Duration(step.Made)*time.Microsecond))
-		insert.add(deliveryArgs(&d, nil)...)
+		if d.InFlight = hold.takes(p.endpoint); d.InFlight {
+			insert.add(deliveryArgs(&d, &hold.Lease)...)
+			step.Claims = append(step.Claims, ClaimOf(&d))
+		} else {
+			insert.add(deliveryArgs(&d, nil)...)
+			if !slices.Contains(step.Endpoints, p.endpoint) {
+				step.Endpoints = append(step.Endpoints, p.endpoint)
+			}
+		}
 		mark.add(d.ID[:], p.event[:], row.ProjectID[:], p.endpoint[:])
-		events = append(events, rowKey{row.ProjectID, p.event})
-		if !slices.Contains(step.Endpoints, p.endpoint) {
-			step.Endpoints = append(step.Endpoints, p.endpoint)
+		if last := len(forward.rows) - 1; last < 0 || !bytes.Equal(forward.rows[last][1].([]byte), p.event[:]) {
+			forward.add(row.ProjectID[:], p.event[:])
 		}
 		step.Made++
 	}
@@ -70,7 +76,7 @@ func (s *Store) makePairs(row *replayRow, at pageRead, most int, run func(...*wo
 	if !move.hit[0] {
 		return ReplayStep{}, errMoved
 	}
-	if err := run(append([]*work{mark, insert}, sumWorks(events)...)...); err != nil {
+	if err := run(mark, insert, forward); err != nil {
 		return ReplayStep{}, err
 	}
 	if i := slices.Index(insert.hit, false); i >= 0 {

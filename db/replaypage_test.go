@@ -29,7 +29,7 @@ func TestReplayPagesAreMadeOnce(t *testing.T) {
 			wait.Go(func() {
 				walk := stores[i%2].WalkReplay(j.ID)
 				for {
-					step, err := walk.Next(t.Context(), 3)
+					step, err := walk.Next(t.Context(), 3, nil)
 					if err != nil {
 						t.Error(err)
 						return
@@ -85,7 +85,7 @@ func TestCancelGivesDeadLettersBack(t *testing.T) {
 		}
 		_, err = w.StartReplay(t.Context(), w.project, j.ID, system)
 		check(t, err)
-		_, err = w.WalkReplay(j.ID).Next(t.Context(), 3)
+		_, err = w.WalkReplay(j.ID).Next(t.Context(), 3, nil)
 		check(t, err)
 		groups, err = w.DeadLetterGroups(t.Context(), w.project)
 		check(t, err)
@@ -126,12 +126,12 @@ func TestPauseParksAndResumeWakes(t *testing.T) {
 		j := w.planJob(t, to(e))
 		_, err := w.StartReplay(t.Context(), w.project, j.ID, system)
 		check(t, err)
-		_, err = w.WalkReplay(j.ID).Next(t.Context(), 6)
+		_, err = w.WalkReplay(j.ID).Next(t.Context(), 6, nil)
 		check(t, err)
 		_, err = w.PauseReplay(t.Context(), w.project, j.ID, "Because", system)
 		check(t, err)
 		equal(t, "claims", len(claimFrom(t, w.Store, 10, e)), 0)
-		step, err := w.WalkReplay(j.ID).Next(t.Context(), 6)
+		step, err := w.WalkReplay(j.ID).Next(t.Context(), 6, nil)
 		check(t, err)
 		equal(t, "stopped", step.Stopped, true)
 		_, err = w.ResumeReplay(t.Context(), w.project, j.ID, system)
@@ -175,7 +175,7 @@ func TestBackfillMeetsTheLiveStream(t *testing.T) {
 func (w *world) drainUntil(t testing.TB, id relay.ID, drained bool) {
 	t.Helper()
 	for range 10 {
-		step, err := w.WalkReplay(id).Next(t.Context(), 100)
+		step, err := w.WalkReplay(id).Next(t.Context(), 100, nil)
 		check(t, err)
 		if step.Drained {
 			equal(t, "drained", true, drained)

@@ -79,7 +79,7 @@ func TestReplayPlans(t *testing.T) {
 			check(t, err)
 		}
 		for range 3 {
-			_, err := w.WalkReplay(other.ID).Next(t.Context(), pairRows)
+			_, err := w.WalkReplay(other.ID).Next(t.Context(), pairRows, nil)
 			check(t, err)
 		}
 		if w.pg {
@@ -88,7 +88,7 @@ func TestReplayPlans(t *testing.T) {
 		}
 		w, log := w.watched()
 		next := func(id relay.ID) func(context.Context) error {
-			return func(ctx context.Context) error { _, err := w.WalkReplay(id).Next(ctx, 50); return err }
+			return func(ctx context.Context) error { _, err := w.WalkReplay(id).Next(ctx, 50, nil); return err }
 		}
 		plan := func(change ...func(*relay.ReplayJob)) func(context.Context) error {
 			return func(ctx context.Context) error { return w.PlanReplay(ctx, w.job(change...), system) }

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 
 	"github.com/reprise-dev/reprise/relay"
@@ -54,19 +55,35 @@ func (h *sqliteHot) close() {
 	}
 }
 
-func (h *sqliteHot) once(ctx context.Context, works ...*work) error {
-	return h.phases(ctx, func(run func(...*work) error) error { return run(works...) })
+func (h *sqliteHot) once(ctx context.Context, d durability, works ...*work) error {
+	return h.phases(ctx, d, func(run func(...*work) error) error { return run(works...) })
 }
 
-func (h *sqliteHot) phases(ctx context.Context, fn func(run func(...*work) error) error) error {
-	tx, err := h.s.w.DB.BeginTx(ctx, nil)
+func (h *sqliteHot) phases(ctx context.Context, d durability, fn func(run func(...*work) error) error) error {
+	conn, err := h.s.w.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	// Statements run without the context: a row takes microseconds, and a
+	// context that can end makes the driver start a goroutine for each.
+	background := context.WithoutCancel(ctx)
+	if d == lazy {
+		if _, err := conn.ExecContext(background, "PRAGMA synchronous = NORMAL"); err != nil {
+			return err
+		}
+		defer func() {
+			// A connection that cannot be set back is not used again.
+			if _, err := conn.ExecContext(background, "PRAGMA synchronous = FULL"); err != nil {
+				_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+			}
+		}()
+	}
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	// Statements run without the context: a row takes microseconds, and a
-	// context that can end makes the driver start a goroutine for each.
-	background := context.WithoutCancel(ctx)
 	pick := func(lane relay.Lane) *sql.Stmt { return tx.StmtContext(background, h.picks[lane]) }
 	err = fn(func(works ...*work) error {
 		for _, w := range works {

@@ -117,7 +117,7 @@ func (e *Engine) round(ctx context.Context, scan bool, turn *relay.ID) bool {
 		}
 	}
 	if len(claims) > 0 {
-		e.enqueue(ctx, claims)
+		e.enqueue(ctx, claims, len(claims) > e.Concurrency/2)
 	}
 	return more
 }
@@ -191,12 +191,11 @@ func (e *Engine) returnRations(ctx context.Context, requests []db.ClaimRequest, 
 	}
 }
 
-// enqueue hands claims to asynq: one task for each while there are few, tasks
-// of many for one endpoint when there are many, or when they are replays: each
-// task costs Redis as much as a delivery costs the database. What cannot be
+// enqueue hands claims to asynq: one task for each, or tasks of many for one
+// endpoint when there are many, or when they are replays: each task costs
+// Redis as much as a delivery costs the database. What cannot be
 // queued stays held and is queued again when Redis answers.
-func (e *Engine) enqueue(ctx context.Context, claims []db.Claim) {
-	many := len(claims) > e.Concurrency/2
+func (e *Engine) enqueue(ctx context.Context, claims []db.Claim, many bool) {
 	type group struct {
 		endpoint relay.ID
 		replay   bool
@@ -241,7 +240,7 @@ func (e *Engine) enqueueTask(ctx context.Context, queue string, claims []db.Clai
 func (e *Engine) requeue(ctx context.Context) {
 	if claims := e.held.doubt(); len(claims) > 0 {
 		e.Log.Info("queueing claimed deliveries again", "count", len(claims))
-		e.enqueue(ctx, claims)
+		e.enqueue(ctx, claims, true)
 	}
 }
 

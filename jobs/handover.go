@@ -48,7 +48,7 @@ func (e *Engine) takes(ep *relay.Endpoint) bool {
 // long.
 func (e *Engine) leaseUntil(longest time.Duration) time.Time { return e.Now().Add(longest + claimSlack) }
 
-// take marks the deliveries, which are about to be committed, that can be sent
+// take marks the live deliveries, which are about to be committed, that can be sent
 // at once. handOver or drop must follow.
 func (e *Engine) take(deliveries []relay.Delivery) *db.Lease {
 	config := e.Store.Config()
@@ -56,7 +56,7 @@ func (e *Engine) take(deliveries []relay.Delivery) *db.Lease {
 	for i := range deliveries {
 		d := &deliveries[i]
 		ep, ok := config.Endpoint(d.EndpointID)
-		if !ok || !e.takes(ep) || !e.paces.take(ep.ID, d.Lane == relay.LaneReplay) {
+		if !ok || !e.takes(ep) || !e.paces.take(ep.ID) {
 			continue
 		}
 		d.InFlight = true
@@ -68,11 +68,26 @@ func (e *Engine) take(deliveries []relay.Delivery) *db.Lease {
 	return &db.Lease{Owner: e.owner, Until: e.leaseUntil(longest)}
 }
 
+// replayHold lets replays be made in flight as far as they are sent at once.
+func (e *Engine) replayHold() *db.Hold {
+	config := e.Store.Config()
+	longest := time.Duration(0)
+	for _, ep := range config.Endpoints() {
+		longest = max(longest, ep.HTTPTimeout)
+	}
+	return &db.Hold{Lease: db.Lease{Owner: e.owner, Until: e.leaseUntil(longest)}, Room: func(id relay.ID) int {
+		if ep, ok := config.Endpoint(id); ok && e.takes(ep) {
+			return e.paces.spare(id)
+		}
+		return 0
+	}}
+}
+
 // drop gives back the places of deliveries that were taken and not made.
 func (e *Engine) drop(deliveries []relay.Delivery) {
 	for i := range deliveries {
 		if d := &deliveries[i]; d.InFlight {
-			e.leave(d.EndpointID, d.Lane == relay.LaneReplay)
+			e.leave(d.EndpointID, false)
 		}
 	}
 }
@@ -126,7 +141,7 @@ func (e *Engine) queueTaken(ctx context.Context) {
 		case <-e.taken.rung:
 		}
 		if claims := e.taken.drain(); len(claims) > 0 && e.redisOK.Load() {
-			e.enqueue(ctx, claims)
+			e.enqueue(ctx, claims, true) // what came in while the last ones were queued
 		}
 	}
 }

@@ -85,16 +85,27 @@ func (l *paces) claim(id relay.ID, replay bool, n int) {
 
 // take claims a delivery that is only about to be made, if there is room for
 // it and nothing older waits for the same endpoint.
-func (l *paces) take(id relay.ID, replay bool) bool {
+func (l *paces) take(id relay.ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.of(id)
-	free, replays := l.roomOf(e, 0)
-	if e.hungry || free == 0 || replay && (e.starved || replays == 0) {
+	if free, _ := l.roomOf(e, 0); e.hungry || free == 0 {
 		return false
 	}
-	l.count(id, replay, 1)
+	l.count(id, false, 1)
 	return true
+}
+
+// spare is how many replays take would claim.
+func (l *paces) spare(id relay.ID) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of(id)
+	if e.hungry || e.starved {
+		return 0
+	}
+	_, replays := l.roomOf(e, 0)
+	return replays
 }
 
 // settle ends a claim and reports whether more may be due.

@@ -147,15 +147,20 @@ func (e *Engine) makeReplays(ctx context.Context, run *replayRun) error {
 	now := e.Now()
 	run.credit = min(run.credit+run.rate*now.Sub(run.at).Seconds(), max(run.rate*replayBurst.Seconds(), 1))
 	run.at = now
+	hold := e.replayHold()
 	for run.rate > 0 && ctx.Err() == nil {
 		n := min(int(run.credit), run.room)
 		if n < 1 {
 			return nil
 		}
-		step, err := run.walk.Next(ctx, n)
+		step, err := run.walk.Next(ctx, n, hold)
 		if err != nil {
 			return err
 		}
+		for _, c := range step.Claims {
+			e.paces.claim(c.EndpointID, true, 1)
+		}
+		e.handOver(step.Claims, hold.Lease.Until)
 		run.credit -= float64(step.Made)
 		run.room -= step.Made
 		if len(step.Endpoints) > 0 {
