@@ -34,8 +34,10 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	hot := &pgHot{s: s, pages: pages}
 	s.hot = hot
 	// Everything hot finds rows by their keys. A plan that was made while a
-	// table was small must not read all of it when it has grown.
-	parameters := map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+	// table was small must not read all of it, or all of an index, when it
+	// has grown: none is kept.
+	parameters := map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+		"plan_cache_mode": "force_custom_plan"}
 	if hot.pool, err = openPGPool(ctx, url, pgHotConns, parameters); err != nil {
 		return err
 	}
