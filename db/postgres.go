@@ -66,6 +66,9 @@ func openPGPool(ctx context.Context, url string, size int32, parameters map[stri
 	config.ConnConfig.ConnectTimeout = 2 * time.Second
 	config.ConnConfig.RuntimeParams["application_name"] = "reprise"
 	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "30000"
+	// No query here runs for so long that compiling it would pay, but where
+	// PostgreSQL has not counted a table's rows yet it may think so.
+	config.ConnConfig.RuntimeParams["jit"] = "off"
 	for name, value := range parameters {
 		config.ConnConfig.RuntimeParams[name] = value
 	}

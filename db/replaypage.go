@@ -106,11 +106,13 @@ var (
 )
 
 // pairFactsSQL finds deliveries by their event alone: with the project in the
-// condition SQLite would rather walk all deliveries of the project.
+// condition SQLite would rather walk all deliveries of the project. Of EXISTS
+// PostgreSQL may make a table of everything that was ever delivered; of a row
+// it cannot.
 const pairFactsSQL = `SELECT %[1]s, %[2]s, (SELECT d.id FROM deliveries d WHERE d.event_id = %[1]s AND d.endpoint_id = %[2]s
 		ORDER BY d.id DESC LIMIT 1),
-	CAST(CASE WHEN EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = %[1]s AND d.endpoint_id = %[2]s
-		AND d.status = 'delivered') THEN 1 ELSE 0 END AS %[3]s)`
+	CAST(coalesce((SELECT 1 FROM deliveries d WHERE d.event_id = %[1]s AND d.endpoint_id = %[2]s
+		AND d.status = 'delivered' LIMIT 1), 0) AS %[3]s)`
 
 // ReplayWalk goes through the pairs of a replay job. It reads ahead, and is
 // for one goroutine.
