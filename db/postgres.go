@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,11 +34,11 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	s.r = s.w
 	hot := &pgHot{s: s, pages: pages}
 	s.hot = hot
-	// Everything hot finds rows by their keys. A plan that was made while a
-	// table was small must not read all of it, or all of an index, when it
-	// has grown: none is kept.
+	// Everything hot finds rows by their keys, so that one plan serves for
+	// whatever comes: planning takes longer than what is planned. maintain
+	// sees to it that the plans are good ones.
 	parameters := map[string]string{"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
-		"plan_cache_mode": "force_custom_plan"}
+		"plan_cache_mode": "force_generic_plan"}
 	if hot.pool, err = openPGPool(ctx, url, pgHotConns, parameters); err != nil {
 		return err
 	}
@@ -81,11 +82,10 @@ type pgHot struct {
 	pages *pgxpool.Pool
 	pool  *pgxpool.Pool
 	lazy  *pgxpool.Pool
+	wrote atomic.Int64 // rows since maintain looked
 }
 
 func (h *pgHot) prepare(context.Context) error { return nil }
-
-func (h *pgHot) maintain(context.Context) {}
 
 func (h *pgHot) close() {
 	if h.s.lock != nil { // its connection is one of a pool, which waits for it
@@ -112,6 +112,7 @@ type batchSender interface {
 // once relies on a pipeline being one implicit transaction when it holds no
 // transaction command.
 func (h *pgHot) once(ctx context.Context, d durability, works ...*work) error {
+	h.note(works)
 	return sendWorks(ctx, h.poolFor(d), works)
 }
 
@@ -124,7 +125,10 @@ func (h *pgHot) poolFor(d durability) *pgxpool.Pool {
 
 func (h *pgHot) phases(ctx context.Context, d durability, fn func(run func(...*work) error) error) error {
 	return pgx.BeginFunc(ctx, h.poolFor(d), func(tx pgx.Tx) error {
-		return fn(func(works ...*work) error { return sendWorks(ctx, tx, works) })
+		return fn(func(works ...*work) error {
+			h.note(works)
+			return sendWorks(ctx, tx, works)
+		})
 	})
 }
 

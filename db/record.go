@@ -45,9 +45,11 @@ func (s *Store) Record(ctx context.Context, in Recording, done func(stale bool, 
 }
 
 var (
+	// settleDelivery says of the lease what no index of leases is for: the
+	// planner is to find rows by their key.
 	settleDelivery = update("deliveries", columnsOf(cols(kText, "status"),
 		cols(kInt, "lane attempts due_at last_response_status"), cols(kText, "last_response_excerpt last_error"), cols(kInt, "delivered_at"), cols(kText, "cause")),
-		"lease_until = NULL, lease_owner = NULL", columnsOf(cols(kBytes, "id project_id"), cols(kInt, "fence")), "lease_until IS NOT NULL")
+		"lease_until = NULL, lease_owner = NULL", columnsOf(cols(kBytes, "id project_id"), cols(kInt, "fence")), "coalesce(lease_until, 0) > 0")
 	insertAttempt = insertion("attempts", "ON CONFLICT DO NOTHING", "", columnsOf(
 		cols(kBytes, "delivery_id id project_id event_id endpoint_id"), cols(kInt, "number"), cols(kText, "outcome"),
 		cols(kInt, "started_at duration"), cols(kText, "url"), cols(kBytes, "request_headers"), cols(kInt, "response_status"),

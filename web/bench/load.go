@@ -15,6 +15,7 @@ import (
 type loadJob struct {
 	URL         string  `json:"url"` // of the source
 	Run         string  `json:"run"`
+	First       int     `json:"first"` // number of the first event in the run
 	Events      int     `json:"events"`
 	Size        int     `json:"size"` // of a body, bytes
 	Connections int     `json:"connections"`
@@ -27,7 +28,7 @@ type loadResult struct {
 	Refused  map[string]int `json:"refused,omitempty"` // by status, or "error"
 	Start    int64          `json:"start_ns"`          // of the first post
 	Seconds  float64        `json:"seconds"`           // to the last answer
-	Ack      latency        `json:"ack_ms"`            // from sending to the answer
+	Acks     []int64        `json:"acks_ns"`           // from sending to the answer, of each
 }
 
 // load posts the events of a job. With a rate it is open-loop: an event's
@@ -64,21 +65,20 @@ func load(ctx context.Context, job loadJob) (loadResult, error) {
 					sent = start.Add(time.Duration(float64(seq) / job.PerSecond * float64(time.Second)))
 					sleepUntil(ctx, sent)
 				}
-				w.post(seq, sent)
+				w.post(job.First+seq, sent)
 			}
 		})
 	}
 	wg.Wait()
 
 	result := loadResult{Refused: map[string]int{}, Start: start.UnixNano(), Seconds: round(time.Since(start).Seconds(), 4)}
-	var acks []int64
 	for _, w := range workers {
-		acks = append(acks, w.acks...)
+		result.Acks = append(result.Acks, w.acks...)
 		for status, n := range w.refused {
 			result.Refused[status] += n
 		}
 	}
-	result.Accepted, result.Ack = len(acks), latencyOf(acks)
+	result.Accepted = len(result.Acks)
 	if result.Accepted == 0 {
 		return result, fmt.Errorf("no event was accepted at %s: %v", job.URL, result.Refused)
 	}

@@ -28,6 +28,7 @@ type bench struct {
 	receiver string // host:port
 	load     func(context.Context, loadJob) (loadResult, error)
 	stats    func(ctx context.Context, run string) (receiverStats, error)
+	season   func(context.Context) error // makes the database like one that has run for a while
 	procs    processes
 	say      func(format string, args ...any)
 
@@ -175,10 +176,18 @@ func (b *bench) pacedJob() loadJob {
 }
 
 // deliver posts the events of a job to the main source and waits until all
-// that were accepted have arrived, or nothing has for a while.
+// that were accepted have arrived, or nothing has for a while. A job without a
+// run is one of its own.
 func (b *bench) deliver(ctx context.Context, job loadJob) (loadResult, receiverStats, error) {
-	b.runs++
-	job.URL, job.Run, job.Size = b.ingest, fmt.Sprintf("run-%d", b.runs), b.plan.Size
+	if job.Run == "" {
+		b.runs++
+		job.Run = fmt.Sprintf("run-%d", b.runs)
+	}
+	job.URL, job.Size = b.ingest, b.plan.Size
+	before, err := b.stats(ctx, job.Run)
+	if err != nil {
+		return loadResult{}, before, err
+	}
 	sent, err := b.load(ctx, job)
 	if err != nil {
 		return sent, receiverStats{}, err
@@ -191,7 +200,7 @@ func (b *bench) deliver(ctx context.Context, job loadJob) (loadResult, receiverS
 		if err != nil {
 			return sent, got, err
 		}
-		if got.Arrived >= sent.Accepted {
+		if got.Arrived >= before.Arrived+sent.Accepted {
 			sleepUntil(ctx, time.Now().Add(b.plan.Settle))
 			got, err := b.stats(ctx, job.Run)
 			return sent, got, err

@@ -11,18 +11,22 @@ import (
 type replayed struct {
 	Events       int     `json:"events"`
 	Repeated     int     `json:"repeated"`   // arrivals of the replayed events beyond the second
-	PerSecond    float64 `json:"per_second"` // of the job, from start to end
+	PerSecond    float64 `json:"per_second"` // of the job, beside the last live events
 	MegabytesIn  float64 `json:"server_rss_mb_before"`
 	MegabytesOut float64 `json:"server_rss_mb_after"`
-	// Ratios of the live latency beside the job to the latency alone, from
-	// the same run.
+	// Ratios of the live latency beside the job to the latency while it is
+	// paused, measured by turns.
 	RatioP50 float64 `json:"live_p50_ratio"`
+	RatioP90 float64 `json:"live_p90_ratio"`
 	RatioP99 float64 `json:"live_p99_ratio"`
 	Live     outcome `json:"live"`
+	Alone    outcome `json:"live_alone"`
 }
 
-// replaying posts events, replays them all as one job to their endpoint, and
-// meanwhile posts live events at the paced rate.
+// replaying posts events and replays them all as one job to their endpoint.
+// Meanwhile it posts live events at the paced rate, by turns beside the job
+// and with the job paused, so that both meet the same database, equally full,
+// on the same machine, equally busy with other things.
 func (b *bench) replaying(ctx context.Context, r *result) error {
 	if b.plan.Replay == 0 {
 		return nil
@@ -44,6 +48,9 @@ func (b *bench) replaying(ctx context.Context, r *result) error {
 	if err := b.arrivals(ctx, filled.Accepted); err != nil {
 		return err
 	}
+	if err := b.season(ctx); err != nil {
+		return err
+	}
 	var out replayed
 	if out.MegabytesIn, err = megabytes(b.procs["server"], "VmRSS"); err != nil {
 		return err
@@ -52,15 +59,26 @@ func (b *bench) replaying(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
-	sent, got, err := b.deliver(ctx, b.pacedJob())
-	if err != nil {
-		return err
+	var alone, beside pieces
+	for range b.turns() {
+		if err := b.gateway.turn(ctx, job, "pause"); err != nil {
+			return err
+		}
+		sleepUntil(ctx, time.Now().Add(turnTime)) // what is under way ends
+		if err := b.piece(ctx, "alone", &alone); err != nil {
+			return err
+		}
+		if err := b.gateway.turn(ctx, job, "resume"); err != nil {
+			return err
+		}
+		sleepUntil(ctx, time.Now().Add(turnTime))
+		if err := b.measured(ctx, job, &out, func() error { return b.piece(ctx, "beside", &beside) }); err != nil {
+			return err
+		}
 	}
 	if err := b.gateway.replayEnd(ctx, job); err != nil {
 		return err
 	}
-	took := time.Since(start).Seconds()
 	if out.MegabytesOut, err = megabytes(b.procs["server"], "VmRSS"); err != nil {
 		return err
 	}
@@ -68,11 +86,69 @@ func (b *bench) replaying(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	out.Events, out.Repeated, out.PerSecond = filled.Accepted, seen.Repeated-filled.Accepted, round(float64(filled.Accepted)/took, 0)
-	out.Live = outcomeOf(sent, got)
-	out.RatioP50 = round(out.Live.Latency.P50/r.Paced.Latency.P50, 2)
-	out.RatioP99 = round(out.Live.Latency.P99/r.Paced.Latency.P99, 2)
+	out.Events, out.Repeated = filled.Accepted, seen.Repeated-filled.Accepted
+	out.Alone, out.Live = outcomeOf(alone.sent, alone.got), outcomeOf(beside.sent, beside.got)
+	out.RatioP50 = round(out.Live.Latency.P50/out.Alone.Latency.P50, 2)
+	out.RatioP90 = round(out.Live.Latency.P90/out.Alone.Latency.P90, 2)
+	out.RatioP99 = round(out.Live.Latency.P99/out.Alone.Latency.P99, 2)
 	r.Replay = &out
+	return nil
+}
+
+const (
+	turnTime  = time.Second
+	pieceTime = 5 * time.Second
+)
+
+// turns is how often live events are measured beside a job that lasts long
+// enough for that.
+func (b *bench) turns() int {
+	job := time.Duration(b.plan.Replay) * time.Second / time.Duration(b.plan.ReplayRate)
+	return max(int(job/(pieceTime+turnTime+time.Second)), 1)
+}
+
+// pieces are measurements of one thing, taken one after another.
+type pieces struct {
+	sent loadResult
+	got  receiverStats
+}
+
+// piece posts live events for a while and adds them to what was posted before.
+func (b *bench) piece(ctx context.Context, run string, all *pieces) error {
+	job := b.pacedJob()
+	job.Run, job.First, job.Events = run, all.sent.Accepted, int(b.plan.PerSecond*pieceTime.Seconds())
+	sent, got, err := b.deliver(ctx, job)
+	all.sent.Accepted += sent.Accepted
+	all.sent.Acks = append(all.sent.Acks, sent.Acks...)
+	for status, n := range sent.Refused {
+		if all.sent.Refused == nil {
+			all.sent.Refused = map[string]int{}
+		}
+		all.sent.Refused[status] += n
+	}
+	all.got = got
+	return err
+}
+
+// measured notes how quick a job is while something goes on beside it. The job
+// must not end meanwhile.
+func (b *bench) measured(ctx context.Context, job string, out *replayed, do func() error) error {
+	before, err := b.gateway.replayState(ctx, job)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := do(); err != nil {
+		return err
+	}
+	after, err := b.gateway.replayState(ctx, job)
+	if err != nil {
+		return err
+	}
+	if after.Status != "running" {
+		return fmt.Errorf("the replay job is %s while live events are measured beside it: %s", after.Status, after.Reason)
+	}
+	out.PerSecond = round(float64(after.Processed-before.Processed)/time.Since(start).Seconds(), 0)
 	return nil
 }
 
@@ -102,23 +178,36 @@ func (g gateway) replay(ctx context.Context, endpoint string, rate int) (id stri
 	return made.ID, err
 }
 
+// turn pauses or resumes a job.
+func (g gateway) turn(ctx context.Context, job, how string) error {
+	return g.call(ctx, http.MethodPost, "/api/v1/replays/"+job+"/"+how, nil, nil)
+}
+
+type replayState struct {
+	Status    string `json:"status"`
+	Reason    string `json:"reason"`
+	Processed int    `json:"processed"`
+}
+
+func (g gateway) replayState(ctx context.Context, job string) (state replayState, err error) {
+	err = g.call(ctx, http.MethodGet, "/api/v1/replays/"+job, nil, &state)
+	return state, err
+}
+
 // replayEnd waits for the end of a job.
-func (g gateway) replayEnd(ctx context.Context, id string) error {
+func (g gateway) replayEnd(ctx context.Context, job string) error {
 	for {
-		var job struct {
-			Status string `json:"status"`
-			Reason string `json:"reason"`
-		}
-		if err := g.call(ctx, http.MethodGet, "/api/v1/replays/"+id, nil, &job); err != nil {
+		state, err := g.replayState(ctx, job)
+		if err != nil {
 			return err
 		}
-		switch job.Status {
+		switch state.Status {
 		case "completed":
 			return nil
 		case "running":
 			sleepUntil(ctx, time.Now().Add(250*time.Millisecond))
 		default:
-			return fmt.Errorf("the replay job is %s: %s", job.Status, job.Reason)
+			return fmt.Errorf("the replay job is %s: %s", state.Status, state.Reason)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -56,7 +56,7 @@ type noisy struct {
 func outcomeOf(sent loadResult, got receiverStats) outcome {
 	return outcome{
 		Accepted: sent.Accepted, Refused: sent.Refused, Lost: max(sent.Accepted-got.Arrived, 0),
-		Repeated: got.Repeated, Altered: got.Altered, Ack: sent.Ack, Latency: got.Latency,
+		Repeated: got.Repeated, Altered: got.Altered, Ack: latencyOf(sent.Acks), Latency: got.Latency,
 	}
 }
 
@@ -77,8 +77,9 @@ func (r result) summary(w io.Writer) {
 	fmt.Fprintf(w, "  paced       %s\n", r.Paced)
 	fmt.Fprintf(w, "  idle        %s of a core\n", list(r.IdlePercent, "%"))
 	if p := r.Replay; p != nil {
-		fmt.Fprintf(w, "  replay      %d events at %.0f/s, %d too often, memory %.0f to %.0f MB; live %s: %.2f and %.2f times what they are alone\n",
-			p.Events, p.PerSecond, p.Repeated, p.MegabytesIn, p.MegabytesOut, p.Live, p.RatioP50, p.RatioP99)
+		fmt.Fprintf(w, "  replay      %d events at %.0f/s, %d too often, memory %.0f to %.0f MB; live %s\n",
+			p.Events, p.PerSecond, p.Repeated, p.MegabytesIn, p.MegabytesOut, p.Live)
+		fmt.Fprintf(w, "              while it is paused %s; beside it p50 %.2f, p90 %.2f, p99 %.2f times that\n", p.Alone, p.RatioP50, p.RatioP90, p.RatioP99)
 	}
 	for _, n := range r.Noisy {
 		fmt.Fprintf(w, "  beside %d due to an endpoint that %s: %s\n", n.Due, n.Endpoint, n.outcome)

@@ -30,7 +30,7 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&p.Paced, "paced", 20*time.Second, "how long the paced load lasts")
 	flags.DurationVar(&p.Idle, "idle", 10*time.Second, "how long the idle server is watched")
 	flags.IntVar(&p.Due, "due", 50_000, "due deliveries of the dead endpoint; 0 leaves that out")
-	flags.IntVar(&p.Replay, "replay", 10_000, "events of the replay job; 0 leaves that out")
+	flags.IntVar(&p.Replay, "replay", 20_000, "events of the replay job; 0 leaves that out")
 	flags.IntVar(&p.ReplayRate, "replay-rate", 500, "deliveries a second of the replay job")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -79,7 +79,7 @@ func measureOnce(ctx context.Context, binary, storage string, p plan) (r result,
 
 	b := &bench{
 		plan: p, gateway: server.gateway, receiver: address, procs: server.procs, say: say,
-		load: loadProcess,
+		load: loadProcess, season: server.season,
 		stats: func(ctx context.Context, run string) (receiverStats, error) {
 			return fetchStats(ctx, address, run)
 		},
