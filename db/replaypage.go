@@ -17,6 +17,16 @@ import (
 // replay job handles at most.
 const pairRows = 200
 
+// pageRows is how many deliveries one transaction makes. On SQLite whoever
+// receives a webhook meanwhile waits for it, and another transaction costs
+// little; PostgreSQL takes most of its time for the transaction as such.
+func (s *Store) pageRows() int {
+	if s.pg {
+		return pairRows
+	}
+	return 6
+}
+
 // ReplayStep is what one page of a replay job did.
 type ReplayStep struct {
 	Made      int
@@ -165,7 +175,7 @@ func (w *ReplayWalk) next(ctx context.Context, n int, hold *Hold) (ReplayStep, e
 		}
 	}
 	// Where many are skipped, more of them are looked at in one go.
-	n = min(n, pairRows)
+	n = min(n, w.s.pageRows())
 	next := w.at.first(min(n+4*w.idle, pairRows))
 	var step ReplayStep
 	var moved replayRow

@@ -148,6 +148,8 @@ func (e *Engine) makeReplays(ctx context.Context, run *replayRun) error {
 	run.credit = min(run.credit+run.rate*now.Sub(run.at).Seconds(), max(run.rate*replayBurst.Seconds(), 1))
 	run.at = now
 	hold := e.replayHold()
+	var claims []db.Claim // queued together, for each task costs Redis much
+	defer func() { e.handOver(claims, hold.Lease.Until) }()
 	for run.rate > 0 && ctx.Err() == nil {
 		n := min(int(run.credit), run.room)
 		if n < 1 {
@@ -160,7 +162,7 @@ func (e *Engine) makeReplays(ctx context.Context, run *replayRun) error {
 		for _, c := range step.Claims {
 			e.paces.claim(c.EndpointID, true, 1)
 		}
-		e.handOver(step.Claims, hold.Lease.Until)
+		claims = append(claims, step.Claims...)
 		run.credit -= float64(step.Made)
 		run.room -= step.Made
 		if len(step.Endpoints) > 0 {

@@ -148,7 +148,7 @@ func (b *bench) measured(ctx context.Context, job string, out *replayed, do func
 	if after.Status != "running" {
 		return fmt.Errorf("the replay job is %s while live events are measured beside it: %s", after.Status, after.Reason)
 	}
-	out.PerSecond = round(float64(after.Processed-before.Processed)/time.Since(start).Seconds(), 0)
+	out.PerSecond = round(float64(after.Progress.Processed-before.Progress.Processed)/time.Since(start).Seconds(), 0)
 	return nil
 }
 
@@ -184,9 +184,11 @@ func (g gateway) turn(ctx context.Context, job, how string) error {
 }
 
 type replayState struct {
-	Status    string `json:"status"`
-	Reason    string `json:"reason"`
-	Processed int    `json:"processed"`
+	Status   string `json:"status"`
+	Reason   string `json:"reason"`
+	Progress struct {
+		Processed int `json:"processed"`
+	} `json:"progress"`
 }
 
 func (g gateway) replayState(ctx context.Context, job string) (state replayState, err error) {
