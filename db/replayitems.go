@@ -3,7 +3,6 @@ package db
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"slices"
 
 	"github.com/uptrace/bun"
@@ -16,8 +15,10 @@ type candidate struct {
 	event    relay.ID
 	endpoint relay.ID // of the delivery, if that is where it goes; zero: every target that takes its kind
 	kind     int      // in plan.kinds
-	at       int64    // when it was received
 }
+
+// at is when the event was received, to the millisecond: its id says so.
+func (c *candidate) at() int64 { return c.event.Time().UnixMicro() }
 
 const (
 	// mayReplay is true of events that may be sent again; notReplayable says
@@ -25,9 +26,7 @@ const (
 	mayReplay     = "signature_valid AND status NOT IN ('rejected', 'duplicate') AND NOT is_test"
 	notReplayable = `CASE WHEN NOT events.signature_valid OR events.status = 'rejected' THEN 'rejected'
 		WHEN events.status = 'duplicate' THEN 'duplicate' WHEN events.is_test THEN 'test' ELSE '' END AS why`
-	// candidateColumns are of an event.
-	candidateColumns = "events.source_id, events.event_type, events.received_at, " + notReplayable
-	candidateRows    = 5000 // read at a time
+	candidateRows = 5000 // read at a time
 )
 
 // kindIndex is where a kind of event is in plan.kinds.
@@ -46,41 +45,30 @@ func (p *plan) kindIndex(source []byte, typ []byte) int {
 // counts, what may not be replayed. It tells how many rows there were, and the
 // id in the last of them.
 func (s *Store) candidates(ctx context.Context, p *plan, q *bun.SelectQuery) (found []candidate, last relay.ID, n int, err error) {
-	rows, err := q.Rows(ctx)
-	if err != nil {
-		return nil, last, 0, translate(err)
-	}
-	defer func() { _ = rows.Close() }()
-	for ; rows.Next(); n++ {
-		var id, event, endpoint, source, typ, why sql.RawBytes
-		var at sql.NullInt64
-		if err := rows.Scan(&id, &event, &endpoint, &source, &typ, &at, &why); err != nil {
-			return nil, last, n, err
-		}
+	err = s.eachRaw(ctx, q, 6, func(row [][]byte) {
+		id, event, endpoint, source, typ, why := row[0], row[1], row[2], row[3], row[4], row[5]
+		n++
 		last = relay.ID(id)
-		if !at.Valid { // the event is gone
-			continue
-		}
-		c := candidate{event: relay.ID(event), kind: p.kindIndex(source, typ), at: at.Int64}
+		c := candidate{event: relay.ID(event), kind: p.kindIndex(source, typ)}
 		if len(endpoint) > 0 {
 			c.endpoint = relay.ID(endpoint)
 		}
 		if _, selected := p.tally.takersOf(p.kinds[c.kind]); !selected {
-			continue
+			return
 		}
 		if len(why) > 0 {
 			p.tally.reasons[string(why)]++
-			continue
+			return
 		}
 		found = append(found, c)
-	}
-	return found, last, n, translate(rows.Err())
+	})
+	return found, last, n, err
 }
 
 // ofEvents selects candidates from events.
 func (s *Store) ofEvents(index string) *bun.SelectQuery {
 	return s.r.NewSelect().TableExpr(s.using("events", index)).ColumnExpr("events.id, events.id AS event_id, NULL AS endpoint_id").
-		ColumnExpr(candidateColumns).OrderExpr("events.id")
+		ColumnExpr("events.source_id, events.event_type").ColumnExpr(notReplayable).OrderExpr("events.id")
 }
 
 // itemsOfRange writes down the events of a range of ids.

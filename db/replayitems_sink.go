@@ -15,6 +15,8 @@ import (
 type itemSink struct {
 	s       *Store
 	p       *plan
+	first   relay.ID // the first event that counts
+	newest  relay.ID // the last that does
 	last    relay.ID // the event that came last
 	cut     bool     // it is beyond MaxEvents
 	writing chan written
@@ -29,10 +31,11 @@ type written struct {
 // add takes the next candidates.
 func (k *itemSink) add(ctx context.Context, found []candidate) error {
 	p, t := k.p, k.p.tally
-	pairs := make([]pairID, 0, len(found))
+	pairs, own := make([]pairID, 0, len(found)), make([]relay.ID, 1)
 	for i := range found {
 		c := &found[i]
-		takers := []relay.ID{c.endpoint}
+		own[0] = c.endpoint
+		takers := own
 		if c.endpoint.IsZero() {
 			takers, _ = t.takersOf(p.kinds[c.kind])
 		}
@@ -45,8 +48,12 @@ func (k *itemSink) add(ctx context.Context, found []candidate) error {
 			if k.cut {
 				t.leftOut++
 			} else {
-				t.event(p.kinds[c.kind].typ, c.at/hourMicros, c.at, c.at, 1)
-				p.row.LowerID, p.row.UpperID = least(p.row.LowerID, slices.Clone(c.event[:])), maxBytes(p.row.UpperID, nextID(c.event))
+				if k.first.IsZero() {
+					k.first = c.event
+				}
+				k.newest = c.event
+				at := c.at()
+				t.event(p.kinds[c.kind].typ, at/hourMicros, at, at, 1)
 			}
 		}
 		if k.cut {
@@ -87,6 +94,27 @@ func (k *itemSink) wait() error {
 	return done.err
 }
 
+// finish notes between which ids the events are, and reads when the first and
+// the last were received, which their ids say to the millisecond only.
+func (k *itemSink) finish(ctx context.Context) error {
+	if k.first.IsZero() {
+		return nil
+	}
+	k.p.row.LowerID, k.p.row.UpperID = least(k.p.row.LowerID, k.first[:]), maxBytes(k.p.row.UpperID, nextID(k.newest))
+	var times []int64
+	err := k.s.r.NewSelect().Table("events").Column("received_at").
+		Where("project_id = ? AND id IN (?)", k.p.ProjectID, bun.List([]relay.ID{k.first, k.newest})).Scan(ctx, &times)
+	for _, at := range times {
+		if at/1000 == k.p.tally.oldest/1000 {
+			k.p.tally.oldest = at
+		}
+		if at/1000 == k.p.tally.newest/1000 {
+			k.p.tally.newest = at
+		}
+	}
+	return translate(err)
+}
+
 // countPairs counts the pairs that were delivered before, endpoint by endpoint.
 func (s *Store) countPairs(ctx context.Context, pairs []pairID) (map[relay.ID]int, error) {
 	events := map[relay.ID][]relay.ID{}
@@ -109,21 +137,11 @@ func (s *Store) countPairs(ctx context.Context, pairs []pairID) (map[relay.ID]in
 // sooner read in one go than looked for one by one.
 func (s *Store) deliveredOf(ctx context.Context, endpoint relay.ID, events []relay.ID) (int, error) {
 	read := func(most int, narrow func(*bun.SelectQuery) *bun.SelectQuery) ([]relay.ID, error) {
-		var ids []relay.ID
-		rows, err := narrow(s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_delivered")).Column("event_id").
-			Where("endpoint_id = ? AND status = 'delivered'", endpoint)).OrderExpr("event_id").Limit(int64(most)).Rows(ctx)
-		if err != nil {
-			return nil, translate(err)
-		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			var id relay.ID
-			if err := rows.Scan(&id); err != nil {
-				return nil, err
-			}
-			ids = append(ids, id)
-		}
-		return slices.Compact(ids), translate(rows.Err())
+		ids := make([]relay.ID, 0, len(events))
+		q := narrow(s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_delivered")).Column("event_id").
+			Where("endpoint_id = ? AND status = 'delivered'", endpoint)).OrderExpr("event_id").Limit(int64(most))
+		err := s.eachRaw(ctx, q, 1, func(row [][]byte) { ids = append(ids, relay.ID(row[0])) })
+		return slices.Compact(ids), err
 	}
 	between := 4*len(events) + 100
 	found, err := read(between, func(q *bun.SelectQuery) *bun.SelectQuery {

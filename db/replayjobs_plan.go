@@ -112,6 +112,9 @@ func (s *Store) fillPlan(ctx context.Context, p *plan, now time.Time) error {
 	if e := to.wait(); err == nil {
 		err = e
 	}
+	if err == nil {
+		err = to.finish(ctx)
+	}
 	if err == nil && p.RefuseMore && p.tally.leftOut > 0 {
 		return errTooMany
 	}
