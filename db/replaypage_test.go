@@ -184,3 +184,36 @@ func (w *world) drainUntil(t testing.TB, id relay.ID, drained bool) {
 	}
 	equal(t, "drained", false, drained)
 }
+
+// TestReplaysMadeInFlight are in the hands of who made them, as many as there
+// is room for: nobody else claims them, and what is not recorded is due again.
+func TestReplaysMadeInFlight(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		a, b := w.addEndpoint(t), w.addEndpoint(t)
+		for range 3 {
+			w.typed(t, "invoice.paid")
+		}
+		j := w.planJob(t, to(a, b))
+		_, err := w.StartReplay(t.Context(), w.project, j.ID, system)
+		check(t, err)
+		room := map[relay.ID]int{a.ID: 2}
+		step, err := w.WalkReplay(j.ID).Next(t.Context(), 6, &Hold{
+			Lease: Lease{Owner: 7, Until: w.Now().Add(time.Minute)}, Room: func(id relay.ID) int { return room[id] },
+		})
+		check(t, err)
+		equal(t, "made", step.Made, 6)
+		equal(t, "claims", len(step.Claims), 2)
+		for _, c := range step.Claims {
+			d := w.delivery(t, c.DeliveryID)
+			if !d.InFlight || !d.NextAttemptAt.IsZero() || c.ReplayID != j.ID || c.EndpointID != a.ID || c.Lane != relay.LaneReplay {
+				t.Errorf("delivery %+v of claim %+v", d, c)
+			}
+		}
+		equal(t, "due", len(claimFrom(t, w.Store, 10, a, b)), 4)
+		equal(t, "stale", record(t, w.Store, outcome(w.Store, step.Claims[0], relay.DeliveryDelivered)), false)
+		n, err := w.Reclaim(t.Context(), true)
+		check(t, err)
+		equal(t, "given back", n, 5)
+		equal(t, "stale after that", record(t, w.Store, outcome(w.Store, step.Claims[1], relay.DeliveryDelivered)), true)
+	})
+}
