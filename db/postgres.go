@@ -18,9 +18,9 @@ import (
 // The pools are apart so that slow pages cannot keep webhooks from being
 // stored.
 const (
-	pgHotConns   = 6
-	pgLazyConns  = 3
-	pgPageConns  = 10
+	pgHotConns  = 6
+	pgLazyConns = 3
+	pgPageConns = 10
 )
 
 func (s *Store) openPostgres(ctx context.Context, o Options) error {

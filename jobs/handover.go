@@ -46,7 +46,9 @@ func (e *Engine) takes(ep *relay.Endpoint) bool {
 
 // leaseUntil is when a lease ends that begins now, for requests of at most so
 // long.
-func (e *Engine) leaseUntil(longest time.Duration) time.Time { return e.Now().Add(longest + claimSlack) }
+func (e *Engine) leaseUntil(longest time.Duration) time.Time {
+	return e.Now().Add(longest + claimSlack)
+}
 
 // take marks the live deliveries, which are about to be committed, that can be sent
 // at once. handOver or drop must follow.

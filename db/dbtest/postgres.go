@@ -108,6 +108,10 @@ func StartPostgres(d Durability) (*Server, error) {
 	return s, s.await(func(context.Context) error { return execSQL(s.URL, "SELECT 1") })
 }
 
+// Checkpoint makes a PostgreSQL server reuse its log files from now on, as it
+// does some minutes after it was started.
+func (s *Server) Checkpoint() error { return execSQL(s.URL, "CHECKPOINT") }
+
 func execSQL(server, sql string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -28,7 +28,7 @@ type bench struct {
 	receiver string // host:port
 	load     func(context.Context, loadJob) (loadResult, error)
 	stats    func(ctx context.Context, run string) (receiverStats, error)
-	season   func(context.Context) error // makes the database like one that has run for a while
+	season   func() error // makes the database like one that has run for a while
 	procs    processes
 	say      func(format string, args ...any)
 

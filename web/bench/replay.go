@@ -48,7 +48,7 @@ func (b *bench) replaying(ctx context.Context, r *result) error {
 	if err := b.arrivals(ctx, filled.Accepted); err != nil {
 		return err
 	}
-	if err := b.season(ctx); err != nil {
+	if err := b.season(); err != nil {
 		return err
 	}
 	var out replayed

@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/reprise-dev/reprise/db/dbtest"
 )
 
@@ -31,7 +29,7 @@ type server struct {
 	dir    string
 	backs  []*dbtest.Server
 
-	postgres string // its URL, if there is one
+	postgres *dbtest.Server // if there is one
 }
 
 // startServer starts the binary in an empty directory, with nothing but the
@@ -69,7 +67,7 @@ func startServer(ctx context.Context, binary, storage string) (s *server, err er
 			return s, err
 		}
 		s.backs, s.procs["postgres"] = append(s.backs, postgres), postgres.PID
-		s.postgres = postgres.URL
+		s.postgres = postgres
 		redis, err := dbtest.StartRedis()
 		if err != nil {
 			return s, err
@@ -118,17 +116,11 @@ func (s *server) start(ctx context.Context, binary string, env []string) error {
 // season makes PostgreSQL write into the log files that it has, as it does
 // from its first checkpoint on, minutes after it was made: until then it makes
 // a new file for every 16 MB, and whoever commits meanwhile waits for that.
-func (s *server) season(ctx context.Context) error {
-	if s.postgres == "" {
+func (s *server) season() error {
+	if s.postgres == nil {
 		return nil
 	}
-	conn, err := pgx.Connect(ctx, s.postgres)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, "CHECKPOINT")
-	return err
+	return s.postgres.Checkpoint()
 }
 
 // stop ends everything and removes the files.
