@@ -37,13 +37,14 @@ type commitItem interface {
 type committer struct {
 	queue  chan commitItem
 	commit func(context.Context, []commitItem) error
+	polite *courtesy
 	mu     sync.RWMutex
 	closed bool
 	done   sync.WaitGroup
 }
 
-func newCommitter(ctx context.Context, workers int, commit func(context.Context, []commitItem) error) *committer {
-	c := &committer{queue: make(chan commitItem, 4*commitRows), commit: commit}
+func newCommitter(ctx context.Context, workers int, polite *courtesy, commit func(context.Context, []commitItem) error) *committer {
+	c := &committer{queue: make(chan commitItem, 4*commitRows), polite: polite, commit: commit}
 	for range workers {
 		c.done.Go(func() { c.run(ctx) })
 	}
@@ -79,6 +80,7 @@ func (c *committer) close() {
 func (c *committer) run(ctx context.Context) {
 	var batch, later []commitItem
 	var ripe <-chan time.Time // nil: nothing waits
+	var since time.Time       // when the first of later came
 	for open := true; open || len(later) > 0; {
 		due := false
 		select {
@@ -91,12 +93,18 @@ func (c *committer) run(ctx context.Context) {
 		case <-ripe:
 			due = true
 		}
-		if n := min(len(later), patientRows); n > 0 && (due || !open || n == patientRows) {
+		switch n := min(len(later), patientRows); {
+		case n == 0 || open && !due && n < patientRows:
+		case open && c.polite.busy() && time.Since(since) < courtesyMost:
+			ripe = time.After(courtesyStep)
+		default:
+			c.polite.turn.Lock()
 			c.flush(ctx, later[:n])
+			c.polite.turn.Unlock()
 			later, ripe = slices.Delete(later, 0, n), nil
 		}
 		if len(later) > 0 && ripe == nil {
-			ripe = time.After(patience)
+			ripe, since = time.After(patience), time.Now()
 		}
 	}
 }
@@ -161,11 +169,11 @@ func (c *committer) attempt(ctx context.Context, batch []commitItem) error {
 // has one writer, which commits whatever there is together.
 func (s *Store) startCommitters(ctx context.Context) {
 	if s.pg {
-		s.receiver = newCommitter(ctx, 2, s.commitItems)
-		s.recorder = newCommitter(ctx, 2, s.commitItems)
+		s.receiver = newCommitter(ctx, 2, s.courtesy, s.commitItems)
+		s.recorder = newCommitter(ctx, 2, s.courtesy, s.commitItems)
 		return
 	}
-	s.receiver = newCommitter(ctx, 1, s.commitItems)
+	s.receiver = newCommitter(ctx, 1, s.courtesy, s.commitItems)
 	s.recorder = s.receiver
 }
 

@@ -41,7 +41,7 @@ func submit(t *testing.T, c *committer, waits bool) *note {
 func TestPatientItemsAreCommittedTogetherAndDelayNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got commits
-		c := newCommitter(t.Context(), 1, got.commit)
+		c := newCommitter(t.Context(), 1, newCourtesy(), got.commit)
 		first, second := submit(t, c, true), submit(t, c, true)
 		urgent := submit(t, c, false)
 		equal(t, "error of the urgent one", <-urgent.done, nil)

@@ -51,6 +51,7 @@ type Store struct {
 
 	auditOrder sequence
 
+	courtesy *courtesy
 	receiver *committer
 	recorder *committer
 
@@ -67,7 +68,7 @@ type Store struct {
 // Open connects, migrates if asked to, checks that the key fits what it
 // sealed, and starts the goroutines that commit. Close ends them.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{now: o.Now, log: o.Log, keys: newKeyCache(), rejected: newRejections()}
+	s := &Store{now: o.Now, log: o.Log, keys: newKeyCache(), rejected: newRejections(), courtesy: newCourtesy()}
 	if s.now == nil {
 		s.now = time.Now
 	}

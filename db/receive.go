@@ -43,6 +43,7 @@ func (r *reception) finish(e error) { r.done <- e }
 // as a duplicate without deliveries: the event returned says which it became.
 // Deliveries made are those of in when the returned event is no duplicate.
 func (s *Store) Receive(ctx context.Context, in Reception) (relay.Event, error) {
+	defer s.courtesy.begin()()
 	r := &reception{Reception: in, done: make(chan error, 1)}
 	if err := s.receiver.submit(ctx, r); err != nil {
 		return relay.Event{}, err

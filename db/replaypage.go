@@ -180,6 +180,9 @@ func (w *ReplayWalk) next(ctx context.Context, n int, hold *Hold) (ReplayStep, e
 	var step ReplayStep
 	var moved replayRow
 	var err error
+	w.s.GiveWay(ctx, courtesyMost)
+	w.s.courtesy.turn.Lock()
+	defer w.s.courtesy.turn.Unlock()
 	for range 3 {
 		err = w.s.hot.phases(ctx, lazy, func(run func(...*work) error) error {
 			moved = *w.row

@@ -140,6 +140,7 @@ func (e *Engine) deliver(ctx context.Context, c heldClaim) {
 	}
 	if replay {
 		e.spread.wait(e.accept)
+		e.Store.GiveWay(e.accept, sendCourtesy)
 	}
 	if err := e.paces.enter(e.accept, c.EndpointID, ep.MaxInFlight); err != nil {
 		e.release(c)

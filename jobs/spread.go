@@ -20,6 +20,9 @@ const (
 	spreadSpare = 1.5
 	// spreadMost is how long one may wait for its turn.
 	spreadMost = 100 * time.Millisecond
+	// sendCourtesy is how long a replay that could be sent gives way to live
+	// events.
+	sendCourtesy = 5 * time.Millisecond
 )
 
 // pace sets how many replays a second are made; 0: no spreading.
