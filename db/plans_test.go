@@ -144,7 +144,9 @@ func TestPlans(t *testing.T) {
 // watched is the same world, and what it asks the database.
 func (w *world) watched() (*world, *queryLog) {
 	log := &queryLog{}
-	watched := &Store{w: w.w.WithQueryHook(log), r: w.r.WithQueryHook(log), hot: w.hot, pg: w.pg, box: w.box, now: w.now, log: w.log, keys: newKeyCache()}
+	// Wrapped, the hot path gets no query past the log (see eachRaw).
+	watched := &Store{w: w.w.WithQueryHook(log), r: w.r.WithQueryHook(log), hot: struct{ hotPath }{w.hot}, pg: w.pg, box: w.box, now: w.now,
+		log: w.log, keys: newKeyCache(), courtesy: newCourtesy()}
 	watched.config.Store(w.Config())
 	return &world{Store: watched, url: w.url, clock: w.clock, project: w.project, source: w.source, filled: w.filled}, log
 }

@@ -340,7 +340,7 @@ func BenchmarkThroughput(b *testing.B) {
 func TestUnknownScriptIsNoFailure(t *testing.T) {
 	t.Parallel()
 	client := openTestRedis(t, EmbeddedURL)
-	hook := NewWake(nil, "test").Hook().(*idleHook)
+	hook := NewWake(client, "test").Hook().(*idleHook)
 	client.AddHook(hook)
 	keys := []string{"asynq:{live}:pending", "asynq:{live}:paused", "asynq:{live}:active", "asynq:{live}:lease"}
 	err := client.EvalSha(t.Context(), "0123456789012345678901234567890123456789", keys, 1, "x").Err()
