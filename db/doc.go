@@ -5,9 +5,10 @@
 // an event, its payload and its deliveries, committed in one transaction that
 // many requests share (committer.go, receive.go). A delivery that waits has
 // due_at set; one that a worker holds has lease_until set, and a fence that
-// rises with each claim (claim.go). What a worker reports is written only if
-// its fence is still the newest (record.go); a lease that lapses gives the
-// delivery back (reclaim.go).
+// rises with each claim (claim.go). What can be sent at once is made with a
+// lease. What a worker reports is written only if its fence is still the
+// newest (record.go); a lease that lapses gives the delivery back
+// (reclaim.go). Replays give way to what comes in (courtesy.go).
 //
 // Ids are sixteen bytes, times are microseconds since 1970 in UTC, bodies and
 // headers are bytes. Events and deliveries are keyed by project and id. Lists

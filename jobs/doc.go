@@ -13,5 +13,8 @@
 //	Wake         makes asynq pick work up at once rather than by polling
 //	Limiter      rates that all processes share
 //
+// What can be sent at once is committed in the hands of the process that will
+// send it (handover.go); everything else is due, and claimed (dispatch.go).
+//
 // asynq is imported in this package only.
 package jobs
