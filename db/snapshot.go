@@ -221,11 +221,11 @@ func fromJSON[T any](text string) (T, error) {
 	return v, err
 }
 
-// Endpoints lists the endpoints of all projects.
-func (c *Snapshot) Endpoints() []*relay.Endpoint {
-	out := make([]*relay.Endpoint, 0, len(c.endpoints))
+// LongestTimeout is how long a request that was just begun may take.
+func (c *Snapshot) LongestTimeout() time.Duration {
+	longest := time.Duration(0)
 	for _, e := range c.endpoints {
-		out = append(out, e)
+		longest = max(longest, e.HTTPTimeout)
 	}
-	return out
+	return longest
 }

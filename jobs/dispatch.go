@@ -192,9 +192,9 @@ func (e *Engine) returnRations(ctx context.Context, requests []db.ClaimRequest, 
 }
 
 // enqueue hands claims to asynq: one task for each, or tasks of many for one
-// endpoint when there are many, or when they are replays: each task costs
-// Redis as much as a delivery costs the database. What cannot be
-// queued stays held and is queued again when Redis answers.
+// endpoint when there are many, or when they are replays: each task costs Redis
+// as much as a delivery costs the database. What cannot be queued stays held
+// and is queued again when Redis answers.
 func (e *Engine) enqueue(ctx context.Context, claims []db.Claim, many bool) {
 	type group struct {
 		endpoint relay.ID

@@ -50,8 +50,8 @@ func (e *Engine) leaseUntil(longest time.Duration) time.Time {
 	return e.Now().Add(longest + claimSlack)
 }
 
-// take marks the live deliveries, which are about to be committed, that can be sent
-// at once. handOver or drop must follow.
+// take marks those live deliveries, about to be committed, that can be sent at
+// once. handOver or drop must follow.
 func (e *Engine) take(deliveries []relay.Delivery) *db.Lease {
 	config := e.Store.Config()
 	longest := time.Duration(-1)
@@ -73,11 +73,7 @@ func (e *Engine) take(deliveries []relay.Delivery) *db.Lease {
 // replayHold lets replays be made in flight as far as they are sent at once.
 func (e *Engine) replayHold() *db.Hold {
 	config := e.Store.Config()
-	longest := time.Duration(0)
-	for _, ep := range config.Endpoints() {
-		longest = max(longest, ep.HTTPTimeout)
-	}
-	return &db.Hold{Lease: db.Lease{Owner: e.owner, Until: e.leaseUntil(longest)}, Room: func(id relay.ID) int {
+	return &db.Hold{Lease: db.Lease{Owner: e.owner, Until: e.leaseUntil(config.LongestTimeout())}, Room: func(id relay.ID) int {
 		if ep, ok := config.Endpoint(id); ok && e.takes(ep) {
 			return e.paces.spare(id)
 		}
@@ -113,21 +109,15 @@ func takenOf(deliveries []relay.Delivery) []db.Claim {
 	return claims
 }
 
-// handOver takes over claims that are on disk and counted.
+// handOver takes over claims that are on disk and counted. Those that come
+// after Stop gave back what was held are given back here.
 func (e *Engine) handOver(claims []db.Claim, until time.Time) {
 	if len(claims) == 0 {
 		return
 	}
-	e.gate.RLock()
-	stopped := e.accept.Err() != nil
-	if !stopped {
-		e.held.put(claims, until)
-	}
-	e.gate.RUnlock()
-	if stopped {
-		for _, c := range claims {
-			e.release(heldClaim{Claim: c, until: until})
-		}
+	e.held.put(claims, until)
+	if e.accept.Err() != nil {
+		e.giveBack()
 		return
 	}
 	e.taken.add(claims)

@@ -96,7 +96,8 @@ func (l *paces) take(id relay.ID) bool {
 	return true
 }
 
-// spare is how many replays take would claim.
+// spare is how many replays may be made claimed: as many as there is room for,
+// if nothing older waits for the same endpoint.
 func (l *paces) spare(id relay.ID) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

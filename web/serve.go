@@ -163,20 +163,11 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 	}
 	s.client.Engine = s.engine
 	s.undo = append(s.undo, func() error {
-		s.engine.Stop(s.longestTimeout() + deliveryGrace)
+		s.engine.Stop(s.store.Config().LongestTimeout() + deliveryGrace)
 		sender.Close()
 		return nil
 	})
 	return nil
-}
-
-// longestTimeout is how long a delivery that was just begun may take.
-func (s *server) longestTimeout() time.Duration {
-	longest := time.Duration(0)
-	for _, e := range s.store.Config().Endpoints() {
-		longest = max(longest, e.HTTPTimeout)
-	}
-	return longest
 }
 
 // close undoes open in reverse: no more requests, what is being sent ends,
