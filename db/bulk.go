@@ -51,11 +51,13 @@ func (w *work) add(row ...any) { w.rows = append(w.rows, row) }
 // durability is whether a transaction is on disk when it has ended. One that
 // may be lost in a power cut is not lost when the process dies, nor alone: what
 // was committed after it is lost with it.
-type durability bool
+type durability int
 
 const (
-	durable durability = true
-	lazy    durability = false
+	durable durability = iota
+	lazy
+	// synced is on disk when sync has returned.
+	synced
 )
 
 // hotPath runs bulk statements, in SQLite's or in PostgreSQL's way.
@@ -65,6 +67,12 @@ type hotPath interface {
 	once(context.Context, durability, ...*work) error
 	// phases runs a transaction whose later works depend on earlier ones.
 	phases(context.Context, durability, func(run func(...*work) error) error) error
+	// gently is phases for what can wait: works that are run gently give way
+	// to live events in between, where that holds nobody up.
+	gently(context.Context, durability, func(run, gently func(...*work) error) error) error
+	// pieces is how many rows of what can wait go into one transaction.
+	pieces() int
+	sync(context.Context) error
 	claim(context.Context, []ClaimRequest, claimTimes) ([]Claim, error)
 	maintain(context.Context)
 	close()

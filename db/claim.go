@@ -102,7 +102,6 @@ type claiming struct {
 }
 
 func (c *claiming) weight() int    { return 0 }
-func (c *claiming) patient() bool  { return false }
 func (c *claiming) finish(e error) { c.done <- e }
 
 func (h *sqliteHot) claim(ctx context.Context, requests []ClaimRequest, at claimTimes) ([]Claim, error) {

@@ -17,18 +17,11 @@ const (
 	// commitTime is how long one commit may take before its requests are
 	// refused: longer than SQLite's busy timeout, shorter than a provider's patience.
 	commitTime = 6 * time.Second
-	// patience is how long a patient item waits for others like it, and
-	// patientRows how many of them hold up the items that are not.
-	patience    = 10 * time.Millisecond
-	patientRows = 16
 )
 
 // commitItem is one request that waits for a shared commit.
 type commitItem interface {
 	weight() int // bytes, roughly
-	// patient items are committed a little later, together: replays, which
-	// are not to make live requests wait for the database.
-	patient() bool
 	finish(error)
 }
 
@@ -37,14 +30,16 @@ type commitItem interface {
 type committer struct {
 	queue  chan commitItem
 	commit func(context.Context, []commitItem) error
-	polite *courtesy
 	mu     sync.RWMutex
 	closed bool
 	done   sync.WaitGroup
 }
 
-func newCommitter(ctx context.Context, workers int, polite *courtesy, commit func(context.Context, []commitItem) error) *committer {
-	c := &committer{queue: make(chan commitItem, 4*commitRows), polite: polite, commit: commit}
+func newCommitter(commit func(context.Context, []commitItem) error) *committer {
+	return &committer{queue: make(chan commitItem, 4*commitRows), commit: commit}
+}
+
+func (c *committer) start(ctx context.Context, workers int) *committer {
 	for range workers {
 		c.done.Go(func() { c.run(ctx) })
 	}
@@ -78,78 +73,50 @@ func (c *committer) close() {
 }
 
 func (c *committer) run(ctx context.Context) {
-	var batch, later []commitItem
-	var ripe <-chan time.Time // nil: nothing waits
-	var since time.Time       // when the first of later came
-	for open := true; open || len(later) > 0; {
-		due := false
-		select {
-		case item, ok := <-c.queue:
-			if open = ok; ok {
-				batch, later = c.fill(item, batch[:0], later)
-				c.flush(ctx, batch)
-				clear(batch)
-			}
-		case <-ripe:
-			due = true
+	var batch []commitItem
+	for item := range c.queue {
+		batch = c.fill(append(batch[:0], item))
+		for i, err := range c.try(ctx, batch) {
+			batch[i].finish(err)
 		}
-		switch n := min(len(later), patientRows); {
-		case n == 0 || open && !due && n < patientRows:
-		case open && c.polite.busy() && time.Since(since) < courtesyMost:
-			ripe = time.After(courtesyStep)
-		default:
-			c.polite.turn.Lock()
-			c.flush(ctx, later[:n])
-			c.polite.turn.Unlock()
-			later, ripe = slices.Delete(later, 0, n), nil
-		}
-		if len(later) > 0 && ripe == nil {
-			ripe, since = time.After(patience), time.Now()
-		}
+		clear(batch)
 	}
 }
 
-// fill takes what is in the queue, up to what one commit may hold.
-func (c *committer) fill(item commitItem, batch, later []commitItem) (now, patient []commitItem) {
+// fill adds what is in the queue, up to what one commit may hold.
+func (c *committer) fill(batch []commitItem) []commitItem {
 	weight := 0
-	for {
-		if item.patient() {
-			later = append(later, item)
-		} else {
-			batch = append(batch, item)
-		}
+	for _, item := range batch {
 		weight += item.weight()
-		if len(batch) >= commitRows || len(later) >= patientRows || weight >= commitBytes {
-			return batch, later
-		}
+	}
+	for len(batch) < commitRows && weight < commitBytes {
 		select {
-		case next, open := <-c.queue:
+		case item, open := <-c.queue:
 			if !open {
-				return batch, later
+				return batch
 			}
-			item = next
+			batch = append(batch, item)
+			weight += item.weight()
 		default:
-			return batch, later
+			return batch
 		}
 	}
+	return batch
 }
 
-// flush commits a batch. If the database refuses it although it works, one
-// item is at fault: each is then tried alone, so that only that one fails.
-func (c *committer) flush(ctx context.Context, batch []commitItem) {
-	if len(batch) == 0 {
-		return
-	}
+// try commits a batch and answers what came of each item. If the database
+// refuses it although it works, one item is at fault: each is then tried
+// alone, so that only that one fails.
+func (c *committer) try(ctx context.Context, batch []commitItem) []error {
+	outcomes := make([]error, len(batch))
 	err := c.attempt(ctx, batch)
-	if err == nil || len(batch) == 1 || relay.KindOf(err) == relay.KindUnavailable {
-		for _, item := range batch {
-			item.finish(err)
-		}
-		return
-	}
+	alone := err != nil && len(batch) > 1 && relay.KindOf(err) != relay.KindUnavailable
 	for i := range batch {
-		batch[i].finish(c.attempt(ctx, batch[i:i+1]))
+		if outcomes[i] = err; alone {
+			outcomes[i] = c.attempt(ctx, batch[i:i+1])
+		}
 	}
+	return outcomes
 }
 
 func (c *committer) attempt(ctx context.Context, batch []commitItem) error {
@@ -168,13 +135,15 @@ func (c *committer) attempt(ctx context.Context, batch []commitItem) error {
 // startCommitters: on PostgreSQL transactions run beside each other; SQLite
 // has one writer, which commits whatever there is together.
 func (s *Store) startCommitters(ctx context.Context) {
-	if s.pg {
-		s.receiver = newCommitter(ctx, 2, s.courtesy, s.commitItems)
-		s.recorder = newCommitter(ctx, 2, s.courtesy, s.commitItems)
-		return
-	}
-	s.receiver = newCommitter(ctx, 1, s.courtesy, s.commitItems)
+	s.receiver = newCommitter(s.commitItems)
 	s.recorder = s.receiver
+	if s.pg {
+		s.recorder = newCommitter(s.commitItems).start(ctx, 2)
+		s.receiver.start(ctx, 2)
+	} else {
+		s.receiver.start(ctx, 1)
+	}
+	s.replayed = newPatientCommitter(s.courtesy, s.hot.pieces(), s.commitReplayed, s.hot.sync).start(ctx)
 }
 
 // commitItems writes a batch in one transaction.
@@ -215,8 +184,6 @@ func (s *Store) commitItems(ctx context.Context, batch []commitItem) error {
 		return err
 	}
 	s.rejected.note(in)
-	for i, r := range out {
-		r.stale = !settled.hit[i]
-	}
+	noteStale(out, settled)
 	return nil
 }

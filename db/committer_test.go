@@ -2,60 +2,103 @@ package db
 
 import (
 	"context"
-	"sync"
+	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-type note struct {
-	waits bool
-	done  chan error
-}
+type note struct{ done chan error }
 
 func (n *note) weight() int    { return 1 }
-func (n *note) patient() bool  { return n.waits }
 func (n *note) finish(e error) { n.done <- e }
 
 // commits are how many items each commit of a committer had.
 type commits struct {
-	mu    sync.Mutex
-	sizes []int
+	sizes  []int
+	syncs  int
+	refuse commitItem // no commit with it succeeds
+	broken error      // of sync
 }
 
+var errRefused = errors.New("refused")
+
 func (c *commits) commit(_ context.Context, batch []commitItem) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.sizes = append(c.sizes, len(batch))
+	if slices.Contains(batch, c.refuse) {
+		return errRefused
+	}
 	return nil
 }
 
-func submit(t *testing.T, c *committer, waits bool) *note {
+func (c *commits) sync(context.Context) error {
+	c.syncs++
+	return c.broken
+}
+
+func submit(t *testing.T, c *committer, n int) []*note {
 	t.Helper()
-	n := &note{waits, make(chan error, 1)}
-	check(t, c.submit(t.Context(), n))
+	notes := make([]*note, n)
+	for i := range notes {
+		notes[i] = &note{make(chan error, 1)}
+		check(t, c.submit(t.Context(), notes[i]))
+	}
 	synctest.Wait()
+	return notes
+}
+
+func doneOf(notes []*note) (n int) {
+	for _, note := range notes {
+		n += len(note.done)
+	}
 	return n
 }
 
-func TestPatientItemsAreCommittedTogetherAndDelayNobody(t *testing.T) {
+func TestPatientItemsAreCommittedTogetherAndDoneWhenOnDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got commits
-		c := newCommitter(t.Context(), 1, newCourtesy(), got.commit)
-		first, second := submit(t, c, true), submit(t, c, true)
-		urgent := submit(t, c, false)
-		equal(t, "error of the urgent one", <-urgent.done, nil)
-		equal(t, "patient ones that are done", len(first.done)+len(second.done), 0)
+		c := newPatientCommitter(newCourtesy(), 2, got.commit, got.sync).start(t.Context())
+		few := submit(t, c.committer, 3)
+		equal(t, "of few done at once", doneOf(few), 0)
 		<-time.After(patience)
-		equal(t, "error of the first", <-first.done, nil)
-		equal(t, "error of the second", <-second.done, nil)
-		equal(t, "commits", len(got.sizes), 2)
-		for range patientRows {
-			submit(t, c, true)
-		}
-		equal(t, "commits when there are enough of them", len(got.sizes), 3)
-		last := submit(t, c, true)
+		synctest.Wait()
+		equal(t, "of few done later", doneOf(few), 3)
+		equal(t, "transactions", len(got.sizes), 2)
+		equal(t, "waits for the disk", got.syncs, 1)
+
+		equal(t, "of many done at once", doneOf(submit(t, c.committer, patientRows)), patientRows)
+		equal(t, "waits for the disk", got.syncs, 2)
+
+		got.broken = errRefused
+		last := submit(t, c.committer, 1)
 		c.close()
-		equal(t, "error of the last", <-last.done, nil)
+		if err := <-last[0].done; !errors.Is(err, errRefused) {
+			t.Errorf("what did not get to the disk ends with %v", err)
+		}
+	})
+}
+
+func TestOnlyTheItemThatIsRefusedFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got commits
+		c := newPatientCommitter(newCourtesy(), 4, got.commit, got.sync).start(t.Context())
+		notes := make([]*note, 6)
+		for i := range notes {
+			notes[i] = &note{make(chan error, 1)}
+		}
+		got.refuse = notes[1]
+		for _, n := range notes {
+			check(t, c.submit(t.Context(), n))
+		}
+		c.close()
+		for i, n := range notes {
+			if err := <-n.done; (err != nil) != (i == 1) {
+				t.Errorf("item %d: %v", i, err)
+			}
+		}
+		if want := []int{4, 1, 1, 1, 1, 2}; !slices.Equal(got.sizes, want) {
+			t.Errorf("transactions of %v items, want %v", got.sizes, want)
+		}
 	})
 }

@@ -54,6 +54,7 @@ type Store struct {
 	courtesy *courtesy
 	receiver *committer
 	recorder *committer
+	replayed *patientCommitter
 
 	config     atomic.Pointer[Snapshot]
 	configLock sync.Mutex
@@ -139,6 +140,7 @@ func (s *Store) Close() error {
 			if s.recorder != s.receiver {
 				s.recorder.close()
 			}
+			s.replayed.close()
 			s.stop()
 			s.wait.Wait()
 		}

@@ -35,7 +35,6 @@ type reception struct {
 }
 
 func (r *reception) weight() int    { return len(r.Payload.Body) + 1024 }
-func (r *reception) patient() bool  { return false }
 func (r *reception) finish(e error) { r.done <- e }
 
 // Receive commits an event, its payload and its deliveries, and returns when

@@ -30,7 +30,6 @@ type recording struct {
 }
 
 func (r *recording) weight() int    { return len(r.Attempt.ResponseBody) + 1024 }
-func (r *recording) patient() bool  { return r.Patient }
 func (r *recording) finish(e error) { r.done(r.stale, e) }
 
 // Record writes an attempt and what it makes of its delivery, in a commit
@@ -39,7 +38,11 @@ func (r *recording) finish(e error) { r.done(r.stale, e) }
 // is left alone.
 func (s *Store) Record(ctx context.Context, in Recording, done func(stale bool, err error)) {
 	r := &recording{Recording: in, done: done}
-	if err := s.recorder.submit(ctx, r); err != nil {
+	to := s.recorder
+	if in.Patient {
+		to = s.replayed.committer
+	}
+	if err := to.submit(ctx, r); err != nil {
 		done(false, err)
 	}
 }
@@ -101,6 +104,29 @@ func recordingWorks(batch []*recording, count counters) (works []*work, settled 
 		}
 	}
 	return append([]*work{settle, attempts}, sumWorks(finals)...), settle
+}
+
+// commitReplayed writes recordings that can wait. Its counters come last, for
+// live recordings wait for these rows.
+func (s *Store) commitReplayed(ctx context.Context, batch []commitItem) error {
+	out := make([]*recording, len(batch))
+	for i, item := range batch {
+		out[i] = item.(*recording)
+	}
+	count := counters{}
+	works, settled := recordingWorks(out, count)
+	works = append(works, count.works()...)
+	if err := s.hot.gently(ctx, synced, func(_, gently func(...*work) error) error { return gently(works...) }); err != nil {
+		return err
+	}
+	noteStale(out, settled)
+	return nil
+}
+
+func noteStale(batch []*recording, settled *work) {
+	for i, r := range batch {
+		r.stale = !settled.hit[i]
+	}
 }
 
 // sumWorks brings the status of events up to date with their deliveries.

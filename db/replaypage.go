@@ -17,14 +17,14 @@ import (
 // replay job handles at most.
 const pairRows = 200
 
-// pageRows is how many deliveries one transaction makes. On SQLite whoever
-// receives a webhook meanwhile waits for it, and another transaction costs
-// little; PostgreSQL takes most of its time for the transaction as such.
-func (s *Store) pageRows() int {
+// pageRows is how many of n deliveries one transaction makes. On SQLite
+// whoever receives a webhook meanwhile waits for it, and another transaction
+// costs little; PostgreSQL takes most of its time for the transaction as such.
+func (s *Store) pageRows(n int) int {
 	if s.pg {
-		return pairRows
+		return min(n, pairRows)
 	}
-	return 6
+	return min(n, max(6, n/patientPieces))
 }
 
 // ReplayStep is what one page of a replay job did.
@@ -175,18 +175,18 @@ func (w *ReplayWalk) next(ctx context.Context, n int, hold *Hold) (ReplayStep, e
 		}
 	}
 	// Where many are skipped, more of them are looked at in one go.
-	n = min(n, w.s.pageRows())
+	n = w.s.pageRows(n)
 	next := w.at.first(min(n+4*w.idle, pairRows))
 	var step ReplayStep
 	var moved replayRow
 	var err error
-	w.s.GiveWay(ctx, courtesyMost)
 	w.s.courtesy.turn.Lock()
 	defer w.s.courtesy.turn.Unlock()
+	w.s.GiveWay(ctx, courtesyMost)
 	for range 3 {
-		err = w.s.hot.phases(ctx, lazy, func(run func(...*work) error) error {
+		err = w.s.hot.gently(ctx, lazy, func(run, gently func(...*work) error) error {
 			moved = *w.row
-			step, err = w.s.makePairs(&moved, next, n, &holding{hold, map[relay.ID]int{}}, run)
+			step, err = w.s.makePairs(&moved, next, n, &holding{hold, map[relay.ID]int{}}, run, gently)
 			return err
 		})
 		if !isDeadlock(err) {

@@ -19,7 +19,7 @@ type pairFact struct {
 
 // makePairs handles pairs in order until it has made most deliveries, and
 // moves the cursor, in row too, behind the last that it handled.
-func (s *Store) makePairs(row *replayRow, at pageRead, most int, hold *holding, run func(...*work) error) (ReplayStep, error) {
+func (s *Store) makePairs(row *replayRow, at pageRead, most int, hold *holding, run, gently func(...*work) error) (ReplayStep, error) {
 	facts, err := askPairs(row, at.pairs, run)
 	if err != nil {
 		return ReplayStep{}, err
@@ -76,7 +76,7 @@ func (s *Store) makePairs(row *replayRow, at pageRead, most int, hold *holding, 
 	if !move.hit[0] {
 		return ReplayStep{}, errMoved
 	}
-	if err := run(mark, insert, forward); err != nil {
+	if err := gently(mark, insert, forward); err != nil {
 		return ReplayStep{}, err
 	}
 	if i := slices.Index(insert.hit, false); i >= 0 {

@@ -53,6 +53,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 	}
 	s.r = bun.NewDB(reader, sqlitedialect.New())
 	s.hot = &sqliteHot{s: s, path: path}
+	s.courtesy.pauses = true
 	return nil
 }
 
@@ -102,8 +103,15 @@ func (h *sqliteHot) maintain(ctx context.Context) {
 		}
 		written = info.ModTime()
 		var blocked, frames, moved int
-		err = checkpointer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&blocked, &frames, &moved)
+		// The second time moves what was written during the first: nobody
+		// waits for that, but for what is left then.
+		for range 2 {
+			if err == nil {
+				err = checkpointer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&blocked, &frames, &moved)
+			}
+		}
 		if err == nil && frames*pageBytes >= due {
+			h.s.GiveWay(ctx, courtesyMost)
 			err = h.restartLog(ctx)
 		}
 		if err != nil && ctx.Err() == nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -59,6 +61,25 @@ func (h *sqliteHot) once(ctx context.Context, d durability, works ...*work) erro
 	return h.phases(ctx, d, func(run func(...*work) error) error { return run(works...) })
 }
 
+// gently gives nobody way: whoever receives a webhook waits for the one
+// transaction there can be.
+func (h *sqliteHot) gently(ctx context.Context, d durability, fn func(run, gently func(...*work) error) error) error {
+	return h.phases(ctx, d, func(run func(...*work) error) error { return fn(run, run) })
+}
+
+// pieces are small for the same reason.
+func (h *sqliteHot) pieces() int { return 4 }
+
+// sync waits until the write-ahead log is on disk: what was committed without
+// waiting then is, too, be it there or, by a checkpoint, in the database.
+func (h *sqliteHot) sync(context.Context) error {
+	log, err := os.OpenFile(h.path+"-wal", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(log.Sync(), log.Close())
+}
+
 func (h *sqliteHot) phases(ctx context.Context, d durability, fn func(run func(...*work) error) error) error {
 	conn, err := h.s.w.DB.Conn(ctx)
 	if err != nil {
@@ -68,7 +89,7 @@ func (h *sqliteHot) phases(ctx context.Context, d durability, fn func(run func(.
 	// Statements run without the context: a row takes microseconds, and a
 	// context that can end makes the driver start a goroutine for each.
 	background := context.WithoutCancel(ctx)
-	if d == lazy {
+	if d != durable {
 		if _, err := conn.ExecContext(background, "PRAGMA synchronous = NORMAL"); err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func (c *Client) Received(event *relay.Event, payload *relay.Payload, deliveries
 	if c.Engine == nil || len(deliveries) == 0 {
 		return
 	}
-	c.Engine.payloads.put(&db.EventPayload{Event: *event, Payload: *payload})
+	c.Engine.payloads.put(&db.EventPayload{Event: *event, Payload: *payload}, len(deliveries))
 	if lease != nil {
 		c.Engine.handOver(takenOf(deliveries), lease.Until)
 	}

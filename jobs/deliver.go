@@ -75,6 +75,9 @@ func (e *Engine) deliverAll(ctx context.Context, claims []heldClaim) {
 		}
 		return
 	}
+	if len(claims) > 0 && claims[0].Lane == relay.LaneReplay { // a task is of one lane
+		e.Store.GiveWay(e.accept, queueCourtesy)
+	}
 	e.prefetch(ctx, claims)
 	if len(claims) == 1 {
 		e.deliver(ctx, claims[0])
@@ -101,9 +104,11 @@ func (e *Engine) join(n int) bool {
 // prefetch reads in one go the payloads that are not in memory.
 func (e *Engine) prefetch(ctx context.Context, claims []heldClaim) {
 	var missing []relay.ID
+	uses := map[relay.ID]int{}
 	for _, c := range claims {
 		if e.payloads.get(c.EventID) == nil {
 			missing = append(missing, c.EventID)
+			uses[c.EventID]++
 		}
 	}
 	if len(missing) == 0 {
@@ -115,7 +120,7 @@ func (e *Engine) prefetch(ctx context.Context, claims []heldClaim) {
 		return
 	}
 	for _, p := range read {
-		e.payloads.put(&p)
+		e.payloads.put(&p, uses[p.Event.ID])
 	}
 }
 
@@ -123,6 +128,7 @@ func (e *Engine) prefetch(ctx context.Context, claims []heldClaim) {
 // process have a place free.
 func (e *Engine) deliver(ctx context.Context, c heldClaim) {
 	defer e.sending.Done()
+	defer e.payloads.sent(c.EventID)
 	replay := c.Lane == relay.LaneReplay
 	settled := false
 	defer func() {

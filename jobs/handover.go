@@ -109,21 +109,40 @@ func takenOf(deliveries []relay.Delivery) []db.Claim {
 	return claims
 }
 
-// handOver takes over claims that are on disk and counted. Those that come
-// after Stop gave back what was held are given back here.
+// handOver takes over live claims that are on disk and counted.
 func (e *Engine) handOver(claims []db.Claim, until time.Time) {
-	if len(claims) == 0 {
+	if e.keep(claims, until) {
+		e.taken.add(claims)
+	}
+}
+
+// handOverReplays does the same for replays, and queues them as soon as no
+// live event is under way.
+func (e *Engine) handOverReplays(ctx context.Context, claims []db.Claim, until time.Time) {
+	if !e.keep(claims, until) {
 		return
+	}
+	e.Store.GiveWay(ctx, queueCourtesy)
+	if ctx.Err() == nil && e.redisOK.Load() {
+		e.enqueue(ctx, claims, true)
+	}
+}
+
+// keep holds claims and reports whether they are to be queued. Those that come
+// after Stop gave back what was held are given back here.
+func (e *Engine) keep(claims []db.Claim, until time.Time) bool {
+	if len(claims) == 0 {
+		return false
 	}
 	e.held.put(claims, until)
 	if e.accept.Err() != nil {
 		e.giveBack()
-		return
+		return false
 	}
-	e.taken.add(claims)
+	return true
 }
 
-// queueTaken queues what was handed over. While Redis does not answer it
+// queueTaken queues live claims that were handed over. While Redis does not answer it
 // leaves that to requeue.
 func (e *Engine) queueTaken(ctx context.Context) {
 	for {

@@ -74,6 +74,7 @@ func (e *Engine) replay(ctx context.Context) {
 
 // lookAtReplays finds out which jobs there are, and what each may do next.
 func (e *Engine) lookAtReplays(ctx context.Context, runs map[relay.ID]*replayRun) {
+	e.Store.GiveWay(ctx, queueCourtesy)
 	open, err := e.Store.RunningReplays(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -149,7 +150,7 @@ func (e *Engine) makeReplays(ctx context.Context, run *replayRun) error {
 	run.at = now
 	hold := e.replayHold()
 	var claims []db.Claim // queued together, for each task costs Redis much
-	defer func() { e.handOver(claims, hold.Lease.Until) }()
+	defer func() { e.handOverReplays(ctx, claims, hold.Lease.Until) }()
 	for run.rate > 0 && ctx.Err() == nil {
 		n := min(int(run.credit), run.room)
 		if n < 1 {

@@ -20,9 +20,10 @@ const (
 	spreadSpare = 1.5
 	// spreadMost is how long one may wait for its turn.
 	spreadMost = 100 * time.Millisecond
-	// sendCourtesy is how long a replay that could be sent gives way to live
-	// events.
-	sendCourtesy = 5 * time.Millisecond
+	// queueCourtesy and sendCourtesy are for how long replays that could be
+	// queued, and one that could be sent, give way to live events.
+	queueCourtesy = 20 * time.Millisecond
+	sendCourtesy  = 5 * time.Millisecond
 )
 
 // pace sets how many replays a second are made; 0: no spreading.
