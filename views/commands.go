@@ -2,6 +2,7 @@ package views
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -96,7 +97,7 @@ func deliveryCommands(m DeliveryModel) []command {
 	return all
 }
 
-// endpointCommands test an endpoint and replay what it failed to take.
+// endpointCommands do what the buttons of an endpoint do.
 func endpointCommands(m EndpointModel) []command {
 	id := relay.PrefixEndpoint.Format(m.Row.Endpoint.ID)
 	var all []command
@@ -107,10 +108,35 @@ func endpointCommands(m EndpointModel) []command {
 			m.apiCurl(http.MethodPost, "/endpoints/"+id+"/test-fire", map[string]string{"event": event}),
 		}})
 	}
+	act := func(name, act string) {
+		all = append(all, command{name, []string{reprise("endpoints", act, id), m.apiCurl(http.MethodPost, "/endpoints/"+id+"/"+act, nil)}})
+	}
+	switch m.Row.Endpoint.Status {
+	case relay.EndpointActive:
+		act("Pause it", "pause")
+	case relay.EndpointPaused:
+		act("Resume it", "resume")
+	}
 	if m.Row.DeadLetters > 0 {
 		all = append(all, m.replayDead("Replay its dead letters", id, ""))
 	}
 	return all
+}
+
+// newEndpointCommands create an endpoint of sample values, and one that also
+// gets what came in before.
+func newEndpointCommands(f Frame) []command {
+	const name, address = "Billing", "https://billing.example.com/webhooks"
+	create := func(title string, more map[string]any, words ...string) command {
+		body := map[string]any{"name": name, "url": address}
+		maps.Copy(body, more)
+		words = append([]string{"endpoints", "create", "--name", name, "--url", address}, words...)
+		return command{title, []string{reprise(words...), f.apiCurl(http.MethodPost, "/endpoints", body)}}
+	}
+	return []command{
+		create("Create one", nil),
+		create("Create one and send it the last 3 days", map[string]any{"backfill_days": 3}, "--backfill-days", "3"),
+	}
 }
 
 // replayDead replays dead letters by a job that starts at once.

@@ -51,9 +51,9 @@ func TestReplayFormCommands(t *testing.T) {
 			`reprise replay plan --delivery-status dlq --newest-only=false`, `{"delivery_status":"dlq","newest_only":false,"dry_run":true}`,
 		},
 		"what a job failed to deliver": {
-			ReplayForm{Of: ReplayOfDeliveries, DeliveryStatus: ReplayDead, ReplayID: "rpl_1", RateLimit: "5", Canary: "3", Note: "again; now"},
-			`reprise replay plan --delivery-status failed --newest-only=true --replay rpl_1 --rate 5 --canary 3 --note 'again; now'`,
-			`{"delivery_status":"failed","newest_only":true,"replay_id":"rpl_1","rate_limit":5,"canary":3,"note":"again; now","dry_run":true}`,
+			ReplayForm{Of: ReplayOfDeliveries, DeliveryStatus: ReplayDead, ReplayID: "rpl_1", RateLimit: "5", Canary: "3", Brake: "0", Note: "again; now"},
+			`reprise replay plan --delivery-status failed --newest-only=true --replay rpl_1 --rate 5 --canary 3 --brake 0 --note 'again; now'`,
+			`{"delivery_status":"failed","newest_only":true,"replay_id":"rpl_1","rate_limit":5,"canary":3,"brake":0,"note":"again; now","dry_run":true}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -95,6 +95,29 @@ func (c *client) data(ctx context.Context, method, path string, body, out any) e
 	}{out})
 }
 
+// list reads all pages of a list. path has no query.
+func list[T any](ctx context.Context, c *client, path string) ([]T, error) {
+	var all []T
+	for query := "?limit=100"; ; {
+		got, err := c.call(ctx, http.MethodGet, path+query, nil)
+		if err != nil {
+			return nil, err
+		}
+		var page struct {
+			Data []T
+			Next string `json:"next_cursor"`
+		}
+		if err := json.Unmarshal(got, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Data...)
+		if page.Next == "" {
+			return all, nil
+		}
+		query = "?limit=100&cursor=" + url.QueryEscape(page.Next)
+	}
+}
+
 // limited is a writer that takes no more than left.
 type limited struct {
 	io.Writer

@@ -57,7 +57,10 @@ func TestJourneyCommands(t *testing.T) {
 	prog.arrives(sink, 5)
 	p.runCommands(prog, "/deliveries/"+delivery, "") // replay and retry
 	prog.arrives(sink, 9)
-	p.runCommands(prog, "/endpoints/"+one, "") // a test event
+	p.runCommands(prog, "/endpoints/"+one, "") // a test event, and a pause
+	if out := p.runCommands(prog, "/endpoints/"+one, "resume"); !strings.Contains(out, one+"  active") {
+		t.Errorf("resume:\n%s", out)
+	}
 	prog.arrives(sink, 11)
 	p.runCommands(prog, "/events", "") // a plan, and a row
 	prog.arrives(sink, 13)
@@ -95,4 +98,14 @@ func TestJourneyCommands(t *testing.T) {
 	}
 	p.open("/dead-letters")
 	p.sees("Nothing waits for you")
+
+	out = p.runCommands(prog, "/endpoints/new", "")
+	for _, want := range []string{"Signing secret, shown this once: whsec_", "What came in before is sent by rpl_", `"replay_id":"rpl_`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("creating endpoints does not say %q:\n%s", want, out)
+		}
+	}
+	if out := prog.reprise(0, "endpoints"); strings.Count(out, "Billing") != 4 || !strings.Contains(out, two+"  active  ") {
+		t.Errorf("endpoints:\n%s", out)
+	}
 }

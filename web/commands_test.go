@@ -15,8 +15,13 @@ func TestOneThingCommands(t *testing.T) {
 	t.Parallel()
 	for command, call := range map[string]string{
 		"events replay evt_1": `POST /api/v1/events/evt_1/replay {}`,
-		"events replay evt_1 --endpoint whk_1 --endpoint whk_2":     `POST /api/v1/events/evt_1/replay {"endpoint_ids":["whk_1","whk_2"]}`,
-		"events trigger --endpoint whk_1 --event a.b":               `POST /api/v1/endpoints/whk_1/test-fire {"event":"a.b"}`,
+		"events replay evt_1 --endpoint whk_1 --endpoint whk_2": `POST /api/v1/events/evt_1/replay {"endpoint_ids":["whk_1","whk_2"]}`,
+		"events trigger --endpoint whk_1 --event a.b":           `POST /api/v1/endpoints/whk_1/test-fire {"event":"a.b"}`,
+		"endpoints":                         `GET /api/v1/endpoints?limit=100`,
+		"endpoints pause whk_1":             `POST /api/v1/endpoints/whk_1/pause`,
+		"endpoints resume ../x":             `POST /api/v1/endpoints/..%2Fx/resume`,
+		"endpoints create --name a --url u": `POST /api/v1/endpoints {"name":"a","url":"u"}`,
+		"endpoints create --name a --url u --source wsr_1 --type a.*,b --backfill-days 3": `POST /api/v1/endpoints {"backfill_days":3,"event_filter":["a.*","b"],"name":"a","source_ids":["wsr_1"],"url":"u"}`,
 		"deliveries retry wdl_1":                                    `POST /api/v1/deliveries/wdl_1/retry {}`,
 		"deliveries replay ../x":                                    `POST /api/v1/deliveries/..%2Fx/replay {}`,
 		"deliveries discard wdl_1 --reason gone":                    `POST /api/v1/deliveries/wdl_1/discard {"reason":"gone"}`,
@@ -36,6 +41,9 @@ func TestOneThingCommands(t *testing.T) {
 		})
 	}
 	for line, says := range map[string]string{
+		"endpoints pause":                                  "accepts 1 arg",
+		"endpoints create --url u":                         "--name",
+		"endpoints create --name a":                        "--url",
 		"events replay":                                    "accepts 1 arg",
 		"events trigger --event a":                         "--endpoint",
 		"deliveries discard":                               "accepts 1 arg",

@@ -34,7 +34,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommands()...)
-	root.AddCommand(migrateCommand(), usersCommand(), projectsCommand(), keysCommand(), eventsCommand(), deliveriesCommand(), deadLettersCommand(), replayCommand(), retentionCommand(), versionCommand())
+	root.AddCommand(migrateCommand(), usersCommand(), projectsCommand(), keysCommand(), endpointsCommand(), eventsCommand(), deliveriesCommand(), deadLettersCommand(), replayCommand(), retentionCommand(), versionCommand())
 	return root
 }
 

@@ -35,7 +35,7 @@ func newScripted(t *testing.T, jobs ...string) *scripted {
 			_, _ = io.WriteString(w, `{"data":[{"cause":"http_500","example":"a\u001b[31mb","count":1200,"first_delivery_id":"wdl_1"}]}`)
 		case strings.HasSuffix(r.URL.Path, "/export"):
 			_, _ = io.WriteString(w, "id,status\n")
-		case r.URL.Path == replaysPath && r.Method == http.MethodGet:
+		case (r.URL.Path == replaysPath || r.URL.Path == endpointsPath) && r.Method == http.MethodGet:
 			_, _ = fmt.Fprintf(w, `{"data":[%s]}`, s.jobs[0])
 		default:
 			_, _ = fmt.Fprintf(w, `{"data":%s}`, s.jobs[0])
