@@ -56,6 +56,7 @@ func (f *form) applyReplay(job *relay.ReplayJob) error {
 	job.RateLimit = f.number("rate_limit", "rate_limit", relay.DefaultReplayRate)
 	job.MaxEvents = f.number("max_events", "max_events", 0)
 	job.Canary = f.number("canary", "canary", 0)
+	job.Brake = f.number("brake", "brake", relay.DefaultReplayBrake)
 	job.IgnoreFilter = f.text("ignore_filter") == "true"
 	job.SkipDelivered = f.skipDelivered()
 	job.Note = f.text("note")
@@ -114,7 +115,7 @@ func (f *form) typedReplay() views.ReplayForm {
 		Of: f.raw("of"), SourceID: f.raw("source_id"), EndpointIDs: f.values["endpoint_ids"], From: f.raw("from"), To: f.raw("to"),
 		EventTypes: f.block("event_types"), Status: f.raw("status"), Q: f.raw("q"), DeliveryStatus: f.raw("delivery_status"),
 		DeliveryEndpointID: f.raw("delivery_endpoint_id"), ReplayID: f.raw("replay_id"), Cause: f.raw("cause"),
-		RateLimit: f.raw("rate_limit"), MaxEvents: f.raw("max_events"), Canary: f.raw("canary"),
+		RateLimit: f.raw("rate_limit"), MaxEvents: f.raw("max_events"), Canary: f.raw("canary"), Brake: f.raw("brake"),
 		SkipDelivered: f.skipDelivered(), IgnoreFilter: f.text("ignore_filter") == "true", Note: f.raw("note"),
 	}
 }

@@ -38,7 +38,7 @@ func TestReplayIsPlannedAndRun(t *testing.T) {
 	b.get("/replays/new").wants(http.StatusOK).says("What to send", "Skip what was already delivered")
 
 	p := b.plan(url.Values{
-		"of": {"events"}, "event_types": {"order.paid"}, "skip_delivered": {"false"}, "rate_limit": {"20"}, "note": {"Why: " + evil},
+		"of": {"events"}, "event_types": {"order.paid"}, "skip_delivered": {"false"}, "rate_limit": {"20"}, "brake": {"0"}, "note": {"Why: " + evil},
 	})
 	p.says("nothing was sent yet", "Send 3 deliveries", "sent a second time", "Why: ", "order.paid", "at most 20/s", "reprise replay start rpl_")
 	checkMarkup(p)
@@ -56,7 +56,11 @@ func TestReplayIsPlannedAndRun(t *testing.T) {
 	b.post(path+"/pause", nil).follow().says("paused", "Paused by mara@acme.example.", "Resume")
 	b.post(path+"/resume", nil).follow().says("running")
 	b.get("/replays").wants(http.StatusOK).says("running", "Why: ")
-	b.post(path+"/cancel", nil).follow().says("cancelled", "Plan again")
+	ended := b.post(path+"/cancel", nil).follow().says("cancelled", "Plan again")
+	form := b.get(ended.toReplay()).wants(http.StatusOK).fieldsOf("/replays")
+	if form.Get("rate_limit") != "7" || form.Get("brake") != "0" || form.Get("skip_delivered") != "false" {
+		t.Errorf("the form that plans it again: %v", form)
+	}
 	if got := s.jobs()[0].Status; got != relay.ReplayCancelled {
 		t.Errorf("the job is %s", got)
 	}
@@ -78,6 +82,7 @@ func TestReplayFormFaults(t *testing.T) {
 		{"rate_limit", "many", "must be a whole number"},
 		{"max_events", "-5", "0 to 1000000"},
 		{"canary", "x", "must be a whole number"},
+		{"brake", "101", "0 to 100"},
 		{"endpoint_ids", "nonsense", "must be ids of endpoints"},
 		{"endpoint_ids", relay.PrefixEndpoint.Format(relay.NewID()), ""},
 		{"source_id", evil, "must be an id"},
@@ -97,6 +102,17 @@ func TestReplayFormFaults(t *testing.T) {
 	}
 }
 
+// toReplay is the first link to a form of a replay that is filled in.
+func (p *shown) toReplay() string {
+	p.Helper()
+	for _, a := range p.elements("a") {
+		if href := attr(a, "href"); strings.HasPrefix(href, "/replays/new?") {
+			return href
+		}
+	}
+	return ""
+}
+
 func TestListsLeadToReplays(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -107,13 +123,7 @@ func TestListsLeadToReplays(t *testing.T) {
 		"/deliveries": false, "/deliveries?status=dlq": true, "/deliveries?status=pending": false,
 		"/deliveries?endpoint_id=" + relay.PrefixEndpoint.Format(s.endpoint.ID): true, "/dead-letters?event_type=order.paid": true,
 	} {
-		p := b.get(path).wants(http.StatusOK)
-		var link string
-		for _, a := range p.elements("a") {
-			if href := attr(a, "href"); strings.HasPrefix(href, "/replays/new?") && link == "" {
-				link = href
-			}
-		}
+		link := b.get(path).wants(http.StatusOK).toReplay()
 		if (link != "") != want {
 			t.Errorf("%s: leads to a replay: %q", path, link)
 		}

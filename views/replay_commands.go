@@ -29,6 +29,7 @@ type replayBody struct {
 	IgnoreFilter       bool     `json:"ignore_filter,omitempty"`
 	SkipDelivered      bool     `json:"skip_delivered,omitempty"`
 	Canary             int      `json:"canary,omitempty"`
+	Brake              *int     `json:"brake,omitempty"`
 	Note               string   `json:"note,omitempty"`
 	DryRun             bool     `json:"dry_run,omitempty"`
 }
@@ -45,6 +46,9 @@ func (f ReplayForm) body() replayBody {
 		EndpointIDs: f.EndpointIDs, SourceID: f.SourceID, From: apiTime(f.From), To: apiTime(f.To), EventTypes: SplitList(f.EventTypes),
 		Status: f.Status, Q: f.Q, RateLimit: number(f.RateLimit), MaxEvents: number(f.MaxEvents), Canary: number(f.Canary),
 		IgnoreFilter: f.IgnoreFilter, SkipDelivered: f.SkipDelivered, Note: f.Note, DryRun: true,
+	}
+	if brake, err := strconv.Atoi(f.Brake); err == nil && brake != relay.DefaultReplayBrake {
+		b.Brake = &brake
 	}
 	if f.Of == ReplayOfDeliveries {
 		b.DeliveryStatus, b.DeliveryEndpointID, b.Cause, b.ReplayID = f.DeliveryStatus, f.DeliveryEndpointID, f.Cause, f.ReplayID
@@ -144,6 +148,9 @@ func (f ReplayForm) command(act string) string {
 	number("rate", b.RateLimit)
 	number("max", b.MaxEvents)
 	number("canary", b.Canary)
+	if b.Brake != nil {
+		flag("brake", strconv.Itoa(*b.Brake))
+	}
 	set("ignore-filter", b.IgnoreFilter)
 	set("skip-delivered", b.SkipDelivered)
 	flag("note", b.Note)

@@ -117,6 +117,7 @@ type ReplayForm struct {
 	RateLimit          string
 	MaxEvents          string
 	Canary             string
+	Brake              string // per cent
 	SkipDelivered      bool
 	IgnoreFilter       bool
 	Note               string
@@ -136,7 +137,7 @@ type ReplayNewModel struct {
 func (f ReplayForm) Values() url.Values {
 	v := values("of", f.Of, "source_id", f.SourceID, "from", f.From, "to", f.To, "event_types", f.EventTypes,
 		"status", f.Status, "q", f.Q, "delivery_status", f.DeliveryStatus, "delivery_endpoint_id", f.DeliveryEndpointID, "replay_id", f.ReplayID, "cause", f.Cause,
-		"rate_limit", f.RateLimit, "max_events", f.MaxEvents, "canary", f.Canary, "note", f.Note)
+		"rate_limit", f.RateLimit, "max_events", f.MaxEvents, "canary", f.Canary, "brake", f.Brake, "note", f.Note)
 	if f.IgnoreFilter {
 		v.Set("ignore_filter", "true")
 	}
