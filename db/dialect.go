@@ -44,8 +44,14 @@ func (s *Store) using(table, index string) string {
 	if s.pg || index == "" {
 		return table + " AS " + table
 	}
+	if index == byKey {
+		return table + " AS " + table + " NOT INDEXED"
+	}
 	return table + " AS " + table + " INDEXED BY " + index
 }
+
+// byKey is in place of an index for reading a table by its primary key.
+const byKey = "the primary key"
 
 func isDeadlock(err error) bool {
 	var p *pgconn.PgError

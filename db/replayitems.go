@@ -49,7 +49,10 @@ func (s *Store) candidates(ctx context.Context, p *plan, q *bun.SelectQuery) (fo
 		id, event, endpoint, source, typ, why := row[0], row[1], row[2], row[3], row[4], row[5]
 		n++
 		last = relay.ID(id)
-		c := candidate{event: relay.ID(event), kind: p.kindIndex(source, typ)}
+		c := candidate{event: last, kind: p.kindIndex(source, typ)}
+		if len(event) > 0 {
+			c.event = relay.ID(event)
+		}
 		if len(endpoint) > 0 {
 			c.endpoint = relay.ID(endpoint)
 		}
@@ -67,7 +70,7 @@ func (s *Store) candidates(ctx context.Context, p *plan, q *bun.SelectQuery) (fo
 
 // ofEvents selects candidates from events.
 func (s *Store) ofEvents(index string) *bun.SelectQuery {
-	return s.r.NewSelect().TableExpr(s.using("events", index)).ColumnExpr("events.id, events.id AS event_id, NULL AS endpoint_id").
+	return s.r.NewSelect().TableExpr(s.using("events", index)).ColumnExpr("events.id, NULL AS event_id, NULL AS endpoint_id").
 		ColumnExpr("events.source_id, events.event_type").ColumnExpr(notReplayable).OrderExpr("events.id")
 }
 
@@ -142,8 +145,9 @@ func (s *Store) itemsOfFilter(ctx context.Context, p *plan, to *itemSink) error 
 		}
 	}
 	_, upper := idRange(&p.Selection, s.Now())
-	for from := zeroID(); ; {
-		q := f.narrow(s.ofEvents(f.index()), p.ProjectID)
+	index := f.index()
+	for from, pages := zeroID(), 0; ; pages++ {
+		q := f.narrow(s.ofEvents(index), p.ProjectID)
 		var last relay.ID
 		more := false
 		if f.Q == "" {
@@ -167,9 +171,30 @@ func (s *Store) itemsOfFilter(ctx context.Context, p *plan, to *itemSink) error 
 		}
 		if !more {
 			last = read
+			if pages%8 == 0 {
+				if index, err = s.indexFor(ctx, p.ProjectID, f, from, last[:]); err != nil {
+					return err
+				}
+			}
 		}
 		from = nextID(last)
 	}
+}
+
+// indexFor is the index of SQLite to read what a filter selects by, given between which
+// ids one page of it lay: none where at least a third of all events there
+// belonged to it, for then reading them all takes less than looking each up.
+func (s *Store) indexFor(ctx context.Context, project relay.ID, f EventFilter, from, to []byte) (string, error) {
+	const enough = 3 * candidateRows
+	if s.pg {
+		return f.index(), nil
+	}
+	between := s.r.NewSelect().TableExpr(s.using("events", byKey)).ColumnExpr("1").Where("project_id = ? AND id >= ? AND id <= ?", project, from, to).Limit(enough)
+	all, err := s.r.NewSelect().TableExpr("(?) AS b", between).Count(ctx)
+	if err != nil || all == enough {
+		return f.index(), translate(err)
+	}
+	return byKey, nil
 }
 
 func isPattern(t string) bool { return len(t) > 0 && t[len(t)-1] == '*' }

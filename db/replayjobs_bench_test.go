@@ -11,7 +11,7 @@ import (
 
 // fillMillion makes n events of fifty types over thirty days; nine of ten of
 // them have a delivery to an endpoint, in a status.
-func (w *world) fillMillion(b *testing.B, n int, e *relay.Endpoint, status relay.DeliveryStatus) {
+func (w *world) fillMillion(b testing.TB, n int, e *relay.Endpoint, status relay.DeliveryStatus) {
 	b.Helper()
 	series := "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
 	base := w.Now().Add(-30 * 24 * time.Hour)

@@ -39,6 +39,25 @@ var (
 	arrayArg = regexp.MustCompile(`\$(\d+)::bytea\[\]`)
 )
 
+// TestPlanByStatusReadsTheSameEitherWay: pages of a status that most events
+// have are read without its index, and those of one that few have with it.
+func TestPlanByStatusReadsTheSameEitherWay(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		const events, dense = 12_000, 6_000
+		e := w.addEndpoint(t)
+		w.fillMillion(t, events, e, relay.DeliveryDLQ)
+		var middle int64
+		check(t, w.r.NewSelect().Table("events").Column("received_at").OrderExpr("received_at").Offset(dense).Limit(1).Scan(t.Context(), &middle))
+		exec(t, w.Store, "UPDATE events SET status = 'failed' WHERE received_at >= ? AND event_type <> 'type.7'", middle)
+		const few = (events - dense) / 50
+		for status, want := range map[relay.EventStatus]int{relay.EventDelivered: dense + few, relay.EventFailed: events - dense - few} {
+			if got := w.planJob(t, to(e), func(j *relay.ReplayJob) { j.Selection.Status = status }).Plan.Events; got != want {
+				t.Errorf("%s: %d events, want %d", status, got, want)
+			}
+		}
+	})
+}
+
 // withArrays is a bulk statement for a page of events to an endpoint.
 func (w *world) withArrays(b *bulk, events []relay.ID, endpoint relay.ID) string {
 	return arrayArg.ReplaceAllStringFunc(b.pg, func(mark string) string {
