@@ -144,68 +144,23 @@ func (s *Store) itemsOfFilter(ctx context.Context, p *plan, to *itemSink) error 
 			return to.add(ctx, one)
 		}
 	}
-	_, upper := idRange(&p.Selection, s.Now())
-	index := f.index()
-	for from, pages := zeroID(), 0; ; pages++ {
-		q := f.narrow(s.ofEvents(index), p.ProjectID)
-		var last relay.ID
-		more := false
-		if f.Q == "" {
-			q = q.Where("id >= ? AND id < ?", from, upper).Limit(candidateRows)
-		} else {
-			step, err := s.searchStep(ctx, p.ProjectID, f, from, upper)
-			if err != nil || len(step) == 0 {
+	from, upper := idRange(&p.Selection, s.Now())
+	spans := s.spansOf(p.ProjectID, f, idSpan{from, upper})
+	for {
+		reads, err := s.readSpans(ctx, p, f, spans)
+		if err != nil || len(reads) == 0 {
+			return err
+		}
+		for _, r := range reads {
+			if r.err != nil {
+				return r.err
+			}
+			p.takeBack(r.plan, r.found)
+			if err := to.add(ctx, r.found); err != nil {
 				return err
 			}
-			last, more = step[len(step)-1], true
-			q = q.Where("id >= ? AND id <= ?", from, last).
-				Where("? OR idempotency_key = ? OR (SELECT ? FROM payloads WHERE payloads.event_id = events.id)",
-					s.contains("event_type", clean(f.Q)), clean(f.Q), s.contains("payloads.body", []byte(f.Q)))
 		}
-		found, read, n, err := s.candidates(ctx, p, q)
-		if err != nil {
-			return err
-		}
-		if err := to.add(ctx, found); err != nil || !more && n < candidateRows {
-			return err
-		}
-		if !more {
-			last = read
-			if pages%8 == 0 {
-				if index, err = s.indexFor(ctx, p.ProjectID, f, from, last[:]); err != nil {
-					return err
-				}
-			}
-		}
-		from = nextID(last)
 	}
-}
-
-// indexFor is the index of SQLite to read what a filter selects by, given between which
-// ids one page of it lay: none where at least a third of all events there
-// belonged to it, for then reading them all takes less than looking each up.
-func (s *Store) indexFor(ctx context.Context, project relay.ID, f EventFilter, from, to []byte) (string, error) {
-	const enough = 3 * candidateRows
-	if s.pg {
-		return f.index(), nil
-	}
-	between := s.r.NewSelect().TableExpr(s.using("events", byKey)).ColumnExpr("1").Where("project_id = ? AND id >= ? AND id <= ?", project, from, to).Limit(enough)
-	all, err := s.r.NewSelect().TableExpr("(?) AS b", between).Count(ctx)
-	if err != nil || all == enough {
-		return f.index(), translate(err)
-	}
-	return byKey, nil
 }
 
 func isPattern(t string) bool { return len(t) > 0 && t[len(t)-1] == '*' }
-
-// searchRows is how many events one step of a search looks into.
-const searchRows = 500
-
-// searchStep are the next events to look into.
-func (s *Store) searchStep(ctx context.Context, project relay.ID, f EventFilter, from, upper []byte) ([]relay.ID, error) {
-	var ids []relay.ID
-	q := f.narrow(s.r.NewSelect().TableExpr(s.using("events", f.index())).Column("id"), project).
-		Where("id >= ? AND id < ?", from, upper).OrderExpr("id").Limit(searchRows)
-	return ids, translate(q.Scan(ctx, &ids))
-}

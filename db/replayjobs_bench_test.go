@@ -31,6 +31,13 @@ func (w *world) fillMillion(b testing.TB, n int, e *relay.Endpoint, status relay
 	exec(b, w.Store, series+` INSERT INTO deliveries (id, project_id, event_id, endpoint_id, source_id, event_type, status, lane, attempts,
 			fence, interrupted, event_trigger, created_at)
 		SELECT `+id+", "+project+", "+id+", "+blob(e.ID)+", "+source+`, 'type.' || (i % 50), '`+string(status)+`', 0, 1, 1, 0, 'ingest', `+at+` FROM n WHERE i % 10 <> 0`, n-1)
+	none, bytes := blob(relay.ID{}), "CAST(%s AS blob)"
+	if w.pg {
+		bytes = "convert_to(%s, 'UTF8')"
+	}
+	body := fmt.Sprintf(bytes, `'{"type":"invoice.paid","data":{"id":"in_' || i || '","amount":1200,"currency":"eur"}}'`)
+	exec(b, w.Store, series+` INSERT INTO payloads (event_id, project_id, method, query, ip, headers, routing, body)
+		SELECT `+strings.Join([]string{id, project, "'POST'", none, "'127.0.0.1'", none, none, body}, ", ")+" FROM n", n-1)
 	if w.pg {
 		_, err := w.w.ExecContext(b.Context(), "VACUUM ANALYZE")
 		check(b, err)
@@ -61,7 +68,7 @@ func BenchmarkPlan(b *testing.B) {
 	}
 	from := time.Now().Add(-40 * 24 * time.Hour)
 	benchBoth(b, plans(relay.DeliveryDelivered, events, events/10*9,
-		map[string]relay.Selection{"by time": {From: from}, "by status": {Status: relay.EventDelivered}}))
+		map[string]relay.Selection{"by time": {From: from}, "by status": {Status: relay.EventDelivered}, "by search": {Q: "eur"}}))
 	benchBoth(b, plans(relay.DeliveryDLQ, events/10*9, 0,
 		map[string]relay.Selection{"dead letters": {DeliveryStatus: relay.DeliveryDLQ, NewestOnly: true}}))
 }

@@ -55,6 +55,10 @@ func TestPlanByStatusReadsTheSameEitherWay(t *testing.T) {
 				t.Errorf("%s: %d events, want %d", status, got, want)
 			}
 		}
+		// 11, 110 to 119, 1100 to 1199, 11000 to 11999: in three spans.
+		if got := w.planJob(t, to(e), func(j *relay.ReplayJob) { j.Selection.Q = `"in_11` }).Plan.Events; got != 1111 {
+			t.Errorf("a search: %d events, want 1111", got)
+		}
 	})
 }
 
