@@ -24,7 +24,7 @@ func (s *Store) pageRows(n int) int {
 	if s.pg {
 		return min(n, pairRows)
 	}
-	return min(n, max(6, n/patientPieces))
+	return min(n, max(9, n/patientPieces))
 }
 
 // ReplayStep is what one page of a replay job did.

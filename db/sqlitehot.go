@@ -68,7 +68,7 @@ func (h *sqliteHot) gently(ctx context.Context, d durability, fn func(run, gentl
 }
 
 // pieces are small for the same reason.
-func (h *sqliteHot) pieces() int { return 4 }
+func (h *sqliteHot) pieces() int { return 6 }
 
 // sync waits until the write-ahead log is on disk: what was committed without
 // waiting then is, too, be it there or, by a checkpoint, in the database.
