@@ -8,11 +8,13 @@
 // rises with each claim (claim.go). What can be sent at once is made with a
 // lease. What a worker reports is written only if its fence is still the
 // newest (record.go); a lease that lapses gives the delivery back
-// (reclaim.go). Replays give way to what comes in (courtesy.go).
+// (reclaim.go). Replays give way to what comes in (courtesy.go), and what is
+// recorded of them waits to be many (patient.go).
 //
 // Ids are sixteen bytes, times are microseconds since 1970 in UTC, bodies and
 // headers are bytes. Events and deliveries are keyed by project and id. Lists
 // are read newest first by id, which begins with the time, so every filter
-// needs one index and a time range needs none of its own (plans_test.go). Configuration (sources, endpoints, secrets) is held in memory as one
+// needs one index and a time range needs none of its own (plans_test.go).
+// Configuration (sources, endpoints, secrets) is held in memory as one
 // snapshot and read again when its version changes (snapshot.go).
 package db
