@@ -14,8 +14,8 @@ func deliveriesCommand() *cobra.Command {
 		Use: "deliveries", Short: "Retry, replay or discard one delivery",
 		Long: "Deliveries of a running server. REPRISE_URL and REPRISE_API_KEY say where and as whom.",
 	}
-	nothing := func() map[string]any { return map[string]any{} }
-	discard := deliveryCommand("discard", "Give up on a delivery that is not final, or put away a dead letter", func() map[string]any {
+	nothing := func() any { return map[string]any{} }
+	discard := deliveryCommand("discard", "Give up on a delivery that is not final, or put away a dead letter", func() any {
 		return map[string]any{"reason": reason}
 	})
 	discard.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
@@ -27,21 +27,26 @@ func deliveriesCommand() *cobra.Command {
 	return deliveries
 }
 
-// deliveryCommand is a command that does something to a delivery and shows
-// what came of it.
-func deliveryCommand(act, short string, body func() map[string]any) *cobra.Command {
+// thingCommand is a command that does something to one thing, called by its
+// id, and shows what came of it.
+func thingCommand[T any](act, id, short, path string, body func() any, write func(io.Writer, *T) error) *cobra.Command {
 	var raw bool
 	cmd := &cobra.Command{
-		Use: act + " wdl_…", Short: short, Args: cobra.ExactArgs(1),
+		Use: act + " " + id, Short: short, Args: cobra.ExactArgs(1),
 		RunE: withClient(func(cmd *cobra.Command, c *client, args []string) error {
-			path := "/api/v1/deliveries/" + url.PathEscape(args[0]) + "/" + act
-			return show(cmd, c, http.MethodPost, path, body(), raw, func(w io.Writer, d *delivery) error {
-				return writeDeliveries(w, []delivery{*d})
-			})
+			return show(cmd, c, http.MethodPost, path+"/"+url.PathEscape(args[0])+"/"+act, body(), raw, write)
 		}),
 	}
 	jsonFlag(cmd, &raw)
 	return cmd
+}
+
+// deliveryCommand is a command that does something to a delivery and shows
+// what came of it.
+func deliveryCommand(act, short string, body func() any) *cobra.Command {
+	return thingCommand(act, "wdl_…", short, "/api/v1/deliveries", body, func(w io.Writer, d *delivery) error {
+		return writeDeliveries(w, []delivery{*d})
+	})
 }
 
 // delivery is a delivery as the API shows it.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,18 +78,9 @@ func createEndpointCommand() *cobra.Command {
 
 // endpointCommand is a command that changes an endpoint and shows it.
 func endpointCommand(act, short string) *cobra.Command {
-	var raw bool
-	cmd := &cobra.Command{
-		Use: act + " whk_…", Short: short, Args: cobra.ExactArgs(1),
-		RunE: withClient(func(cmd *cobra.Command, c *client, args []string) error {
-			path := endpointsPath + "/" + url.PathEscape(args[0]) + "/" + act
-			return show(cmd, c, http.MethodPost, path, nil, raw, func(w io.Writer, e *endpoint) error {
-				return writeEndpoints(w, []endpoint{*e})
-			})
-		}),
-	}
-	jsonFlag(cmd, &raw)
-	return cmd
+	return thingCommand(act, "whk_…", short, endpointsPath, func() any { return nil }, func(w io.Writer, e *endpoint) error {
+		return writeEndpoints(w, []endpoint{*e})
+	})
 }
 
 // endpoint is an endpoint as the API shows it.
