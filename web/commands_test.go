@@ -93,6 +93,7 @@ func TestFaultsNameFlags(t *testing.T) {
 	for field, want := range map[string]string{
 		"rate_limit": "--rate", "event_types[3]": "--type", "endpoint_ids": "--endpoint", "endpoint_id": "--endpoint", "brake": "--brake",
 		"delivery_ids": "--delivery-id", "replay_id": "--replay", "newest_only": "--newest-only", "cause": "--cause", "reason": "--reason", "event": "--event", "id": "id",
+		"name": "--name", "url": "--url", "source_ids[0]": "--source", "event_filter[1]": "--type", "backfill_days": "--backfill-days",
 	} {
 		if got := flagOf(field); got != want {
 			t.Errorf("%s is called %s, want %s", field, got, want)

@@ -38,7 +38,13 @@ func flagOf(field string) string {
 	switch name {
 	case "endpoint_id":
 		return "--endpoint"
-	case "event", "reason":
+	case "source_ids":
+		return "--source"
+	case "event_filter":
+		return "--type"
+	case "backfill_days":
+		return "--backfill-days"
+	case "event", "reason", "name", "url":
 		return "--" + name
 	}
 	return field
