@@ -185,7 +185,7 @@ func TestReplayJobBrakes(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 			_, _ = w.Write([]byte(`{"error":"upstream ` + req.Header.Get("X-Reprise-Delivery-Id") + ` is down"}`))
 		})
-		id := r.plan(100, []*relay.Endpoint{e})
+		id := r.plan(50, []*relay.Endpoint{e})
 		r.start()
 		r.launch(id)
 		j := r.becomes(id, relay.ReplayPaused)
