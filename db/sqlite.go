@@ -102,22 +102,27 @@ func (h *sqliteHot) maintain(ctx context.Context) {
 			continue
 		}
 		written = info.ModTime()
-		var blocked, frames, moved int
-		// The second time moves what was written during the first: nobody
-		// waits for that, but for what is left then.
-		for range 2 {
-			if err == nil {
-				err = checkpointer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&blocked, &frames, &moved)
-			}
-		}
+		frames, err := moveLog(ctx, checkpointer)
 		if err == nil && frames*pageBytes >= due {
-			h.s.GiveWay(ctx, courtesyMost)
-			err = h.restartLog(ctx)
+			// Once more, for what was written meanwhile: nobody waits for
+			// that, but for what is left when the log begins anew.
+			if _, err = moveLog(ctx, checkpointer); err == nil {
+				h.s.GiveWay(ctx, courtesyMost)
+				err = h.restartLog(ctx)
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			h.s.log.Warn("checkpoint failed", "error", err)
 		}
 	}
+}
+
+// moveLog moves what it can of the log, which is so many pages long, and makes
+// nobody wait.
+func moveLog(ctx context.Context, by *sql.DB) (frames int, err error) {
+	var blocked, moved int
+	err = by.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&blocked, &frames, &moved)
+	return frames, err
 }
 
 // restartLog lets the next commit write at the log's beginning. Readers that

@@ -70,8 +70,8 @@ func newReplayPage(v *visit) error {
 		Of: v.Query("of"), SourceID: v.Query("source_id"), From: fullTime(v.Query("from")), To: fullTime(v.Query("to")),
 		EventTypes: v.Query("event_types"), Status: v.Query("status"), Q: v.Query("q"), DeliveryStatus: v.Query("delivery_status"),
 		DeliveryEndpointID: v.Query("delivery_endpoint_id"), ReplayID: v.Query("replay_id"), Cause: v.Query("cause"),
-		RateLimit: v.Query("rate_limit", formNumber(relay.DefaultReplayRate)), MaxEvents: v.Query("max_events"), Canary: v.Query("canary"), Brake: v.Query("brake", formNumber(relay.DefaultReplayBrake)),
-		IgnoreFilter: v.Query("ignore_filter") == "true", SkipDelivered: true, Note: v.Query("note"),
+		RateLimit: v.Query("rate_limit", formNumber(relay.DefaultReplayRate)), MaxEvents: v.Query("max_events"), Canary: v.Query("canary"),
+		Brake: v.Query("brake", formNumber(relay.DefaultReplayBrake)), IgnoreFilter: v.Query("ignore_filter") == "true", SkipDelivered: true, Note: v.Query("note"),
 	}
 	for name, value := range v.Context().QueryArgs().All() {
 		switch string(name) {
@@ -124,8 +124,8 @@ func replayFormOf(job *relay.ReplayJob) views.ReplayForm {
 		Of: "events", SourceID: formatID(relay.PrefixSource, s.SourceID), From: formTime(s.From), To: formTime(s.To),
 		EventTypes: strings.Join(s.EventTypes, "\n"), Status: string(s.Status), Q: s.Q, DeliveryStatus: string(s.DeliveryStatus),
 		DeliveryEndpointID: formatID(relay.PrefixEndpoint, s.DeliveryEndpointID), ReplayID: formatID(relay.PrefixReplay, s.ReplayID),
-		Cause: s.Cause, RateLimit: formNumber(job.RateLimit), MaxEvents: blankZero(job.MaxEvents), Canary: blankZero(job.Canary), Brake: formNumber(job.Brake),
-		IgnoreFilter: job.IgnoreFilter, SkipDelivered: job.SkipDelivered, Note: job.Note,
+		Cause: s.Cause, RateLimit: formNumber(job.RateLimit), MaxEvents: blankZero(job.MaxEvents), Canary: blankZero(job.Canary),
+		Brake: formNumber(job.Brake), IgnoreFilter: job.IgnoreFilter, SkipDelivered: job.SkipDelivered, Note: job.Note,
 	}
 	if s.OfDeliveries() {
 		f.Of = views.ReplayOfDeliveries

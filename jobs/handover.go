@@ -142,8 +142,8 @@ func (e *Engine) keep(claims []db.Claim, until time.Time) bool {
 	return true
 }
 
-// queueTaken queues live claims that were handed over. While Redis does not answer it
-// leaves that to requeue.
+// queueTaken queues live claims that were handed over. While Redis does not
+// answer it leaves that to requeue.
 func (e *Engine) queueTaken(ctx context.Context) {
 	for {
 		select {
