@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"strings"
 	"time"
 
@@ -41,12 +40,6 @@ func serveCommands() []*cobra.Command {
 // lockWait is how long a process that takes over waits for the one before it.
 const lockWait = 5 * time.Second
 
-// ballastBytes of memory that nothing ever touches, which thus costs none, let
-// the heap grow by as much again before the garbage collector walks it. What
-// is in use is a few megabytes: without them it would walk ten times a second,
-// and who delivers waits each time.
-const ballastBytes = 48 << 20
-
 // deliveryGrace is added to the longest time limit of an endpoint when a
 // process stops.
 const deliveryGrace = 5 * time.Second
@@ -71,8 +64,7 @@ func run(ctx context.Context, want roles) error {
 		return err
 	}
 	s := &server{cfg: cfg, log: log}
-	ballast := make([]byte, ballastBytes)
-	defer runtime.KeepAlive(ballast)
+	defer tuneRuntime()()
 	if err := s.open(ctx, want); err != nil {
 		return errors.Join(err, s.close())
 	}
