@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"runtime"
+	"strings"
 )
 
 // ballastBytes of memory that nothing ever touches, which thus costs none, let
@@ -19,10 +20,12 @@ const ballastBytes = 48 << 20
 // webhook waits for that. With one place more than there are cores the
 // operating system shares them out, in smaller parts. Whoever sets GOMAXPROCS
 // gets what was asked for.
-func tuneRuntime() (release func()) {
-	if os.Getenv("GOMAXPROCS") == "" {
+func tuneRuntime(cfg Config) (release func()) {
+	if os.Getenv("GOMAXPROCS") == "" && onSQLite(cfg) {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 	ballast := make([]byte, ballastBytes)
 	return func() { runtime.KeepAlive(ballast) }
 }
+
+func onSQLite(cfg Config) bool { return strings.HasPrefix(cfg.DatabaseURL, "sqlite:") }

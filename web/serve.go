@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,7 +63,8 @@ func run(ctx context.Context, want roles) error {
 		return err
 	}
 	s := &server{cfg: cfg, log: log}
-	defer tuneRuntime()()
+	release := tuneRuntime(cfg)
+	defer release()
 	if err := s.open(ctx, want); err != nil {
 		return errors.Join(err, s.close())
 	}
@@ -88,7 +88,7 @@ func run(ctx context.Context, want roles) error {
 
 // open acquires what the process needs, each step undone by close.
 func (s *server) open(ctx context.Context, want roles) error {
-	if (!want.web || !want.worker) && (s.cfg.RedisURL == "embedded" || strings.HasPrefix(s.cfg.DatabaseURL, "sqlite:")) {
+	if (!want.web || !want.worker) && (s.cfg.RedisURL == "embedded" || onSQLite(s.cfg)) {
 		return errors.New("web and worker are for several processes: they need DATABASE_URL=postgres://… and REDIS_URL=redis://…; use serve for one")
 	}
 	key, err := secretKey(s.cfg, s.log)
