@@ -72,21 +72,19 @@ func (h *sqliteHot) pieces() int { return 6 }
 
 // sync waits until the write-ahead log is on disk: what was committed without
 // waiting then is, too, be it there or, by a checkpoint, in the database.
-func (h *sqliteHot) sync(context.Context) error {
-	log, err := os.OpenFile(h.path+"-wal", os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(log.Sync(), log.Close())
-}
+func (h *sqliteHot) sync(context.Context) error { return h.withLog((*os.File).Sync) }
 
 // writeOut begins to write the log to disk, so that the next live commit, which
 // waits for all of it, finds little left. Without it that one waits longer, no
 // more.
-func (h *sqliteHot) writeOut() {
-	if log, err := os.OpenFile(h.path+"-wal", os.O_RDWR, 0); err == nil {
-		_ = errors.Join(startWriting(log), log.Close())
+func (h *sqliteHot) writeOut() { _ = h.withLog(startWriting) }
+
+func (h *sqliteHot) withLog(do func(*os.File) error) error {
+	log, err := os.OpenFile(h.path+"-wal", os.O_RDWR, 0)
+	if err != nil {
+		return err
 	}
+	return errors.Join(do(log), log.Close())
 }
 
 func (h *sqliteHot) phases(ctx context.Context, d durability, fn func(run func(...*work) error) error) error {
