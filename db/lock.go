@@ -46,11 +46,18 @@ func lockFile(ctx context.Context, path string, wait time.Duration) (*os.File, e
 // migrationLock is the key of PostgreSQL's advisory lock for migrations.
 const migrationLock = 0x72657072697365 // "reprise"
 
+// What lets one process migrate at a time on SQLite: the end of its name, and
+// how long others wait for it.
+const (
+	migrationLockFile = ".migrate"
+	migrationWait     = 30 * time.Second
+)
+
 // lockMigrations lets one process migrate at a time. On SQLite the lock is a
 // file of its own, so that commands can migrate beside nobody but each other.
 func (s *Store) lockMigrations(ctx context.Context) (func(), error) {
 	if !s.pg {
-		f, err := lockFile(ctx, s.hot.(*sqliteHot).path+".migrate", 30*time.Second)
+		f, err := lockFile(ctx, s.hot.(*sqliteHot).path+migrationLockFile, migrationWait)
 		if err != nil {
 			return nil, err
 		}

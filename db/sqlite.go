@@ -46,7 +46,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 		return err
 	}
 	s.w = bun.NewDB(writer, sqlitedialect.New())
-	if err := s.w.PingContext(ctx); err != nil {
+	if err := s.beginSQLite(ctx, path); err != nil {
 		return fmt.Errorf("opening %s: %w", path, err)
 	}
 	reader, err := openSQLitePool(path, sqliteReaders, "_pragma=query_only(1)", "_pragma=busy_timeout(5000)",
@@ -58,6 +58,18 @@ func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 	s.hot = &sqliteHot{s: s, path: path}
 	s.courtesy.pauses = true
 	return nil
+}
+
+// beginSQLite opens the file, which makes it if need be. Two processes that
+// turn the log on in a new file at the same time would each wait for the other
+// to let go of it, which SQLite ends at once by refusing one.
+func (s *Store) beginSQLite(ctx context.Context, path string) error {
+	turn, err := lockFile(ctx, path+migrationLockFile, migrationWait)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = turn.Close() }()
+	return s.w.PingContext(ctx)
 }
 
 func openSQLitePool(path string, size int, options ...string) (*sql.DB, error) {
