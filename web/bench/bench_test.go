@@ -36,6 +36,7 @@ func setup(t *testing.T, fake *fakeGateway) *bench {
 		plan: plan{
 			Deliveries: 300, Size: 2000, Connections: 8, PerSecond: 200, Paced: 250 * time.Millisecond,
 			Idle: 20 * time.Millisecond, Due: 20, Settle: 50 * time.Millisecond, Stall: 300 * time.Millisecond,
+			Piece: 100 * time.Millisecond, Turn: 10 * time.Millisecond,
 		},
 		gateway:  gateway{url: server.URL, key: apiKey},
 		receiver: address,
@@ -43,8 +44,9 @@ func setup(t *testing.T, fake *fakeGateway) *bench {
 		stats: func(ctx context.Context, run string) (receiverStats, error) {
 			return fetchStats(ctx, address, run)
 		},
-		procs: processes{"server": os.Getpid()},
-		say:   t.Logf,
+		procs:  processes{"server": os.Getpid()},
+		season: func() error { return nil },
+		say:    t.Logf,
 	}
 }
 

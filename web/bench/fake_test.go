@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // fakeGateway accepts events into memory and posts each on, once or as often
@@ -21,12 +22,14 @@ type fakeGateway struct {
 	copies    int
 	client    http.Client
 	sending   sync.WaitGroup
+	job       fakeJob
 }
 
 type fakeEndpoint struct {
 	url, source string
 	paused      bool
 	waiting     [][]byte
+	past        [][]byte
 }
 
 func (f *fakeGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -42,6 +45,8 @@ func (f *fakeGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 	case r.Method == http.MethodDelete:
 		w.WriteHeader(http.StatusNoContent)
+	case path[2] == "replays":
+		f.replays(w, path[3:])
 	case len(path) == 5:
 		f.set(path[3], path[4] == "pause")
 	case path[2] == "sources":
@@ -63,10 +68,18 @@ func (f *fakeGateway) receive(slug string, body []byte) {
 		return
 	}
 	for _, e := range f.endpoints {
+		if e.source != slug {
+			continue
+		}
+		e.past = append(e.past, body)
 		switch {
-		case e.source != slug:
 		case e.paused:
 			e.waiting = append(e.waiting, body)
+		case f.job.slows > 0 && f.job.status == "running":
+			f.sending.Go(func() {
+				<-time.After(f.job.slows)
+				f.send(e.url, body)
+			})
 		default:
 			f.send(e.url, body)
 		}

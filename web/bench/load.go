@@ -15,7 +15,6 @@ import (
 type loadJob struct {
 	URL         string  `json:"url"` // of the source
 	Run         string  `json:"run"`
-	First       int     `json:"first"` // number of the first event in the run
 	Events      int     `json:"events"`
 	Size        int     `json:"size"` // of a body, bytes
 	Connections int     `json:"connections"`
@@ -65,7 +64,7 @@ func load(ctx context.Context, job loadJob) (loadResult, error) {
 					sent = start.Add(time.Duration(float64(seq) / job.PerSecond * float64(time.Second)))
 					sleepUntil(ctx, sent)
 				}
-				w.post(job.First+seq, sent)
+				w.post(seq, sent)
 			}
 		})
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// receiver is the endpoint: POST /hook takes deliveries, GET /stats/RUN tells
-// what arrived, /hang never answers.
+// receiver is the endpoint: POST /hook takes deliveries, GET /stats/RUN,RUN…
+// tells what arrived in all of these, /hang never answers.
 type receiver struct {
 	mu      sync.Mutex
 	runs    map[string]*arrivals
@@ -100,17 +100,23 @@ func (r *receiver) record(body []byte, now int64) {
 	a.latencies = append(a.latencies, now-m.sent)
 }
 
-func (r *receiver) stats(run string) receiverStats {
+func (r *receiver) stats(runs string) receiverStats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := r.runs[run]
-	if a == nil {
-		return receiverStats{Altered: r.altered}
+	stats := receiverStats{Altered: r.altered}
+	var latencies []int64
+	for run := range strings.SplitSeq(runs, ",") {
+		a := r.runs[run]
+		if a == nil {
+			continue
+		}
+		stats.Arrived += len(a.latencies)
+		stats.Repeated += a.repeated
+		stats.Last = max(stats.Last, a.last)
+		latencies = append(latencies, a.latencies...)
 	}
-	return receiverStats{
-		Arrived: len(a.latencies), Repeated: a.repeated, Altered: r.altered,
-		Last: a.last, Latency: latencyOf(a.latencies),
-	}
+	stats.Latency = latencyOf(latencies)
+	return stats
 }
 
 // fetchStats asks a receiver for its stats.

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
+	"strings"
 	"time"
 )
 
@@ -14,13 +14,9 @@ type replayed struct {
 	PerSecond    float64 `json:"per_second"` // of the job, beside the last live events
 	MegabytesIn  float64 `json:"server_rss_mb_before"`
 	MegabytesOut float64 `json:"server_rss_mb_after"`
-	// Ratios of the live latency beside the job to the latency while it is
-	// paused, measured by turns.
-	RatioP50 float64 `json:"live_p50_ratio"`
-	RatioP90 float64 `json:"live_p90_ratio"`
-	RatioP99 float64 `json:"live_p99_ratio"`
-	Live     outcome `json:"live"`
-	Alone    outcome `json:"live_alone"`
+	comparison
+	Live  outcome `json:"live"`
+	Alone outcome `json:"live_alone"`
 }
 
 // replaying posts events and replays them all as one job to their endpoint.
@@ -59,22 +55,8 @@ func (b *bench) replaying(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	var alone, beside pieces
-	for range b.turns() {
-		if err := b.gateway.turn(ctx, job, "pause"); err != nil {
-			return err
-		}
-		sleepUntil(ctx, time.Now().Add(turnTime)) // what is under way ends
-		if err := b.piece(ctx, "alone", &alone); err != nil {
-			return err
-		}
-		if err := b.gateway.turn(ctx, job, "resume"); err != nil {
-			return err
-		}
-		sleepUntil(ctx, time.Now().Add(turnTime))
-		if err := b.measured(ctx, job, &out, func() error { return b.piece(ctx, "beside", &beside) }); err != nil {
-			return err
-		}
+	if err := b.alternate(ctx, job, &out); err != nil {
+		return err
 	}
 	if err := b.gateway.replayEnd(ctx, job); err != nil {
 		return err
@@ -87,37 +69,80 @@ func (b *bench) replaying(ctx context.Context, r *result) error {
 		return err
 	}
 	out.Events, out.Repeated = filled.Accepted, seen.Repeated-filled.Accepted
-	out.Alone, out.Live = outcomeOf(alone.sent, alone.got), outcomeOf(beside.sent, beside.got)
-	out.RatioP50 = round(out.Live.Latency.P50/out.Alone.Latency.P50, 2)
-	out.RatioP90 = round(out.Live.Latency.P90/out.Alone.Latency.P90, 2)
-	out.RatioP99 = round(out.Live.Latency.P99/out.Alone.Latency.P99, 2)
 	r.Replay = &out
 	return nil
 }
 
-const (
-	turnTime  = time.Second
-	pieceTime = 5 * time.Second
-)
+// alternate measures live events by turns with the job paused and beside it.
+// Each turn begins as the one before ended, so that what gets better or worse
+// with time falls on both alike.
+func (b *bench) alternate(ctx context.Context, job string, out *replayed) error {
+	var alone, beside pieces
+	for turn := range b.turns() {
+		halves := []bool{false, true}
+		if turn%2 == 1 {
+			halves = []bool{true, false}
+		}
+		for half, running := range halves {
+			if half == 1 || turn == 0 {
+				how := "pause"
+				if running {
+					how = "resume"
+				}
+				if err := b.gateway.turn(ctx, job, how); err != nil {
+					return err
+				}
+				sleepUntil(ctx, time.Now().Add(b.plan.Turn)) // what is under way ends
+			}
+			var err error
+			if running {
+				err = b.measured(ctx, job, out, func() error { return b.piece(ctx, "beside", &beside) })
+			} else {
+				err = b.piece(ctx, "alone", &alone)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if b.turns()%2 == 0 { // the last half had it paused
+		if err := b.gateway.turn(ctx, job, "resume"); err != nil {
+			return err
+		}
+	}
+	var err error
+	if out.Alone, err = b.outcome(ctx, alone); err != nil {
+		return err
+	}
+	if out.Live, err = b.outcome(ctx, beside); err != nil {
+		return err
+	}
+	out.comparison = compare(alone.latencies, beside.latencies)
+	out.Pooled = out.Live.Latency.over(out.Alone.Latency)
+	return nil
+}
 
 // turns is how often live events are measured beside a job that lasts long
 // enough for that.
 func (b *bench) turns() int {
 	job := time.Duration(b.plan.Replay) * time.Second / time.Duration(b.plan.ReplayRate)
-	return max(int(job/(pieceTime+turnTime+time.Second)), 1)
+	return max(int(job/(b.plan.Piece+b.plan.Turn+b.plan.Settle+b.plan.Piece/10)), 1)
 }
 
 // pieces are measurements of one thing, taken one after another.
 type pieces struct {
-	sent loadResult
-	got  receiverStats
+	runs      []string
+	sent      loadResult
+	latencies []latency
 }
 
 // piece posts live events for a while and adds them to what was posted before.
-func (b *bench) piece(ctx context.Context, run string, all *pieces) error {
+func (b *bench) piece(ctx context.Context, name string, all *pieces) error {
 	job := b.pacedJob()
-	job.Run, job.First, job.Events = run, all.sent.Accepted, int(b.plan.PerSecond*pieceTime.Seconds())
+	job.Run, job.Events = fmt.Sprintf("%s-%d", name, len(all.runs)), int(b.plan.PerSecond*b.plan.Piece.Seconds())
 	sent, got, err := b.deliver(ctx, job)
+	all.runs = append(all.runs, job.Run)
+	all.latencies = append(all.latencies, got.Latency)
 	all.sent.Accepted += sent.Accepted
 	all.sent.Acks = append(all.sent.Acks, sent.Acks...)
 	for status, n := range sent.Refused {
@@ -126,8 +151,13 @@ func (b *bench) piece(ctx context.Context, run string, all *pieces) error {
 		}
 		all.sent.Refused[status] += n
 	}
-	all.got = got
 	return err
+}
+
+// outcome is what became of all pieces together.
+func (b *bench) outcome(ctx context.Context, all pieces) (outcome, error) {
+	got, err := b.stats(ctx, strings.Join(all.runs, ","))
+	return outcomeOf(all.sent, got), err
 }
 
 // measured notes how quick a job is while something goes on beside it. The job
@@ -164,55 +194,5 @@ func (b *bench) arrivals(ctx context.Context, n int) error {
 			return fmt.Errorf("%d of %d events to be replayed have arrived", got.Arrived, n)
 		}
 		sleepUntil(ctx, time.Now().Add(100*time.Millisecond))
-	}
-}
-
-// replay starts a job over everything that an endpoint may get.
-func (g gateway) replay(ctx context.Context, endpoint string, rate int) (id string, err error) {
-	var made struct {
-		ID string `json:"id"`
-	}
-	err = g.call(ctx, http.MethodPost, "/api/v1/replays", map[string]any{
-		"endpoint_id": endpoint, "rate_limit": rate, "from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z",
-	}, &made)
-	return made.ID, err
-}
-
-// turn pauses or resumes a job.
-func (g gateway) turn(ctx context.Context, job, how string) error {
-	return g.call(ctx, http.MethodPost, "/api/v1/replays/"+job+"/"+how, nil, nil)
-}
-
-type replayState struct {
-	Status   string `json:"status"`
-	Reason   string `json:"reason"`
-	Progress struct {
-		Processed int `json:"processed"`
-	} `json:"progress"`
-}
-
-func (g gateway) replayState(ctx context.Context, job string) (state replayState, err error) {
-	err = g.call(ctx, http.MethodGet, "/api/v1/replays/"+job, nil, &state)
-	return state, err
-}
-
-// replayEnd waits for the end of a job.
-func (g gateway) replayEnd(ctx context.Context, job string) error {
-	for {
-		state, err := g.replayState(ctx, job)
-		if err != nil {
-			return err
-		}
-		switch state.Status {
-		case "completed":
-			return nil
-		case "running":
-			sleepUntil(ctx, time.Now().Add(250*time.Millisecond))
-		default:
-			return fmt.Errorf("the replay job is %s: %s", state.Status, state.Reason)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 	}
 }

@@ -79,7 +79,7 @@ func (r result) summary(w io.Writer) {
 	if p := r.Replay; p != nil {
 		fmt.Fprintf(w, "  replay      %d events at %.0f/s, %d too often, memory %.0f to %.0f MB; live %s\n",
 			p.Events, p.PerSecond, p.Repeated, p.MegabytesIn, p.MegabytesOut, p.Live)
-		fmt.Fprintf(w, "              while it is paused %s; beside it p50 %.2f, p90 %.2f, p99 %.2f times that\n", p.Alone, p.RatioP50, p.RatioP90, p.RatioP99)
+		fmt.Fprintf(w, "              while it is paused %s; beside it %s times that by turns (median of %d), %s over all\n", p.Alone, p.Ratio, len(p.Turns), p.Pooled)
 	}
 	for _, n := range r.Noisy {
 		fmt.Fprintf(w, "  beside %d due to an endpoint that %s: %s\n", n.Due, n.Endpoint, n.outcome)
@@ -95,6 +95,10 @@ func (o outcome) String() string {
 		s += fmt.Sprintf(", refused %v", o.Refused)
 	}
 	return s
+}
+
+func (r ratio) String() string {
+	return fmt.Sprintf("p50 %.2f, p90 %.2f, p99 %.2f", r.P50, r.P90, r.P99)
 }
 
 func list(values map[string]float64, unit string) string {

@@ -21,7 +21,7 @@ func run(ctx context.Context, args []string) error {
 		binary  = flags.String("binary", "bin/reprise", "the server to measure")
 		storage = flags.String("storage", "embedded,postgres", "what to measure it with")
 		rounds  = flags.Int("rounds", 1, "how often each is measured")
-		p       = plan{Settle: 300 * time.Millisecond, Stall: 20 * time.Second}
+		p       = plan{Settle: 300 * time.Millisecond, Stall: 20 * time.Second, Piece: 5 * time.Second, Turn: time.Second}
 	)
 	flags.IntVar(&p.Deliveries, "deliveries", 10_000, "deliveries of the throughput")
 	flags.IntVar(&p.Size, "size", 2000, "bytes of an event")
@@ -30,7 +30,7 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&p.Paced, "paced", 20*time.Second, "how long the paced load lasts")
 	flags.DurationVar(&p.Idle, "idle", 10*time.Second, "how long the idle server is watched")
 	flags.IntVar(&p.Due, "due", 50_000, "due deliveries of the dead endpoint; 0 leaves that out")
-	flags.IntVar(&p.Replay, "replay", 20_000, "events of the replay job; 0 leaves that out")
+	flags.IntVar(&p.Replay, "replay", 50_000, "events of the replay job; 0 leaves that out")
 	flags.IntVar(&p.ReplayRate, "replay-rate", 500, "deliveries a second of the replay job")
 	if err := flags.Parse(args); err != nil {
 		return err
