@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -32,6 +33,10 @@ func testBackfill(t *testing.T, w *world) {
 		if fields := w.api("POST", "/api/v1/endpoints", object{"name": "x", "url": "https://example.com/", "backfill_days": days}).problem(t, 422, relay.KindValidation); fields[0] != "backfill_days" {
 			t.Errorf("%v: %v", days, fields)
 		}
+	}
+	both := w.api("POST", "/api/v1/endpoints", object{"name": "x", "url": "example.com", "backfill_days": 400}).problem(t, 422, relay.KindValidation)
+	if !slices.Contains(both, "url") || !slices.Contains(both, "backfill_days") {
+		t.Errorf("two faults at once: %v", both)
 	}
 	w.api("POST", "/api/v1/endpoints", object{"name": "x", "url": "https://example.com/", "status": "disabled", "backfill_days": 1}).problem(t, 422, relay.KindValidation)
 	w.api("PATCH", "/api/v1/endpoints/"+e["id"].(string), object{"backfill_days": 1}).problem(t, 422, relay.KindValidation)

@@ -48,10 +48,13 @@ func (a *App) createEndpoint(c *call) error {
 	}
 	e := a.newEndpoint(c.Project)
 	in.Secret.change(&e.Secrets[0].Value, e.Secrets[0].Value)
-	if err := in.apply(e, a.o.Egress); err != nil {
-		return err
+	err := in.apply(e, a.o.Egress)
+	if err == nil || relay.KindOf(err) == relay.KindValidation {
+		var all reading
+		in.checkBackfill(e, &all.faults)
+		err = all.check(err)
 	}
-	if err := in.checkBackfill(e); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := a.store.CreateEndpoint(c.ctx, e, c.Actor); err != nil {
@@ -68,14 +71,13 @@ func (a *App) createEndpoint(c *call) error {
 
 const maxBackfillDays = 365 // as long as anything is kept
 
-func (in *endpointIn) checkBackfill(e *relay.Endpoint) error {
+func (in *endpointIn) checkBackfill(e *relay.Endpoint, f *faults) {
 	switch n := in.BackfillDays; {
 	case n.has() && (n.Value < 1 || n.Value > maxBackfillDays):
-		return relay.Invalid(relay.FieldError{Field: "backfill_days", Message: "must be a whole number from 1 to 365, or be left out"})
+		f.add("backfill_days", "must be a whole number from 1 to 365, or be left out")
 	case n.has() && e.Status == relay.EndpointDisabled:
-		return relay.Invalid(relay.FieldError{Field: "backfill_days", Message: "needs an endpoint that is not disabled"})
+		f.add("backfill_days", "needs an endpoint that is not disabled")
 	}
-	return nil
 }
 
 // backfill sends a new endpoint what came in before it. The endpoint, and its
