@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -154,6 +155,9 @@ func (s *Store) replayProgress(ctx context.Context, row *replayRow) (relay.Repla
 			pace = p.Rate
 		}
 		p.Left = time.Duration(float64(left) / pace * float64(time.Second))
+	}
+	if row.Backfill && bytes.Compare(row.CursorEvent, row.WalkEnd) < 0 { // the newest events are taken when they have settled
+		p.Left = max(p.Left, relay.ID(row.WalkEnd).Time().Add(settleTime).Sub(now))
 	}
 	return p, nil
 }

@@ -13,25 +13,30 @@ const (
 	maxDeadGroups = 500
 )
 
-// ReplayFailures groups the failed deliveries of a job by endpoint and cause,
-// those with the most first.
+// ReplayFailures groups what failed of a job by endpoint and cause, for good or
+// so far, those with the most dead letters first.
 func (s *Store) ReplayFailures(ctx context.Context, project, id relay.ID) ([]relay.FailureGroup, error) {
 	if err := s.replayExists(ctx, project, id); err != nil {
 		return nil, err
 	}
 	out := []relay.FailureGroup{}
 	err := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).
-		ColumnExpr("endpoint_id, coalesce(cause, '') AS cause, count(*) AS count").
-		Where("replay_id = ? AND status = 'dlq'", id).GroupExpr("endpoint_id, cause").
-		OrderExpr("count DESC, endpoint_id, cause").Limit(maxGroups).Scan(ctx, &out)
+		ColumnExpr("endpoint_id, coalesce(cause, '') AS cause").
+		ColumnExpr("count(*) FILTER (WHERE status = 'dlq') AS count, count(*) FILTER (WHERE status = 'retrying') AS retrying").
+		Where("replay_id = ? AND status IN ('dlq', 'retrying')", id).GroupExpr("endpoint_id, cause").
+		OrderExpr("count DESC, retrying DESC, endpoint_id, cause").Limit(maxGroups).Scan(ctx, &out)
 	if err != nil {
 		return nil, translate(err)
 	}
 	for i := range out {
 		g := &out[i]
 		var one deliveryRow
+		status := relay.DeliveryDLQ
+		if g.Count == 0 {
+			status = relay.DeliveryRetrying
+		}
 		q := s.r.NewSelect().Model(&one).ModelTableExpr(s.using("deliveries", "deliveries_replay_status")).
-			Where("replay_id = ? AND status = 'dlq' AND endpoint_id = ?", id, g.EndpointID)
+			Where("replay_id = ? AND status = ? AND endpoint_id = ?", id, status, g.EndpointID)
 		if g.Cause == "" {
 			q = q.Where("cause IS NULL")
 		} else {
@@ -39,7 +44,7 @@ func (s *Store) ReplayFailures(ctx context.Context, project, id relay.ID) ([]rel
 		}
 		if err := q.OrderExpr("id").Limit(1).Scan(ctx); err != nil {
 			if relay.KindOf(translate(err)) == relay.KindNotFound {
-				continue // retried or discarded just now
+				continue // it has another status by now
 			}
 			return nil, translate(err)
 		}

@@ -159,6 +159,11 @@ func TestBackfillMeetsTheLiveStream(t *testing.T) {
 		w.receive(t, e)
 		w.drainUntil(t, job.ID, false)
 		equal(t, "not settled yet", number(t, w.Store, "SELECT count(*) FROM deliveries WHERE replay_id = ?", job.ID), 0)
+		waits, err := w.Replay(t.Context(), w.project, job.ID)
+		check(t, err)
+		if left := waits.Progress.Left; left <= settleTime || left > backfillLead+settleTime {
+			t.Errorf("%s left, until the newest events have settled", left)
+		}
 		w.clock.advance(backfillLead)
 		w.receive(t, e)
 		w.clock.advance(settleTime)
@@ -168,6 +173,7 @@ func TestBackfillMeetsTheLiveStream(t *testing.T) {
 		done, err := w.Replay(t.Context(), w.project, job.ID)
 		check(t, err)
 		equal(t, "total", done.Progress.Total, done.Progress.Made+done.Progress.Skipped)
+		equal(t, "left", done.Progress.Left, 0)
 	})
 }
 

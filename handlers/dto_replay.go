@@ -173,15 +173,17 @@ func progressShape(p *relay.ReplayProgress) progressOut {
 	return out
 }
 
-// failureOut are failed deliveries of a job to one endpoint for one cause.
+// failureOut are deliveries of a job to one endpoint that failed for one cause,
+// for good or so far.
 type failureOut struct {
 	EndpointID string `json:"endpoint_id"`
 	Cause      string `json:"cause"`
 	Example    string `json:"example"`
 	Count      int    `json:"count"`
+	Retrying   int    `json:"retrying"`
 	FirstID    string `json:"first_delivery_id"`
 }
 
 func failureShape(g *relay.FailureGroup) failureOut {
-	return failureOut{relay.PrefixEndpoint.Format(g.EndpointID), g.Cause, g.Example, g.Count, relay.PrefixDelivery.Format(g.FirstID)}
+	return failureOut{relay.PrefixEndpoint.Format(g.EndpointID), g.Cause, g.Example, g.Count, g.Retrying, relay.PrefixDelivery.Format(g.FirstID)}
 }

@@ -164,6 +164,23 @@ func TestDeadLettersByCause(t *testing.T) {
 	b.get("/audit-log?action=dead_letters.discarded").wants(http.StatusOK).says("test data")
 }
 
+// TestReplayPageShowsFailuresSoFar is for who looks at a job that brakes: what
+// failed once has no final state for minutes.
+func TestReplayPageShowsFailuresSoFar(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.receive("shop", "", `{"type":"order.paid"}`)
+	s.attempt(s.endpoint, relay.DeliveryDelivered, 200, "")
+	job := relay.ReplayJob{ProjectID: s.project.ID, EndpointIDs: []relay.ID{s.endpoint.ID}, RateLimit: 50}
+	s.check(s.store.PlanReplay(s.Context(), &job, s.actor))
+	_, err := s.store.StartReplay(s.Context(), s.project.ID, job.ID, s.actor)
+	s.check(err)
+	_, err = s.store.WalkReplay(job.ID).Next(s.Context(), 10, nil)
+	s.check(err)
+	s.attempt(s.endpoint, relay.DeliveryRetrying, 503, "busy")
+	s.loggedIn().get(replayPath(job.ID)).wants(http.StatusOK).says("1 to be tried again", "look at one").hides("Nothing has failed so far", "Replay only these")
+}
+
 func TestForeignReplaysAreUnknown(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

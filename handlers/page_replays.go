@@ -49,14 +49,14 @@ func (v *visit) showReplay(status int, job *relay.ReplayJob, rate string, errors
 		Frame: v.at(replayPath(job.ID)), Job: v.replay(job), RateLimit: rate, Errors: errors,
 		Again: replayFormOf(job), NoAgain: job.Selection.Named > 0 || job.Backfill,
 	}
-	if job.Progress.Failed > 0 {
+	if job.Progress.Failed+job.Progress.Retrying > 0 {
 		failures, err := v.store.ReplayFailures(v.ctx, v.project.ID, job.ID)
 		if err != nil {
 			return err
 		}
 		for _, f := range failures {
 			m.Failures = append(m.Failures, views.ReplayFailure{
-				Cause: f.Cause, Endpoint: v.endpointRef(f.EndpointID), Example: f.Example, Count: f.Count, FirstID: f.FirstID,
+				Cause: f.Cause, Endpoint: v.endpointRef(f.EndpointID), Example: f.Example, Count: f.Count, Retrying: f.Retrying, FirstID: f.FirstID,
 			})
 		}
 	}

@@ -17,7 +17,7 @@ func (v *visit) replay(job *relay.ReplayJob) *views.Replay {
 		IgnoreFilter: job.IgnoreFilter, Backfill: job.Backfill, Note: job.Note, By: job.CreatedBy, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt,
 		FinishedAt: job.FinishedAt, Plan: v.replayPlan(&job.Plan),
 		Progress: views.ReplayProgress{
-			Total: p.Total, Processed: p.Processed, Succeeded: p.Succeeded, Failed: p.Failed, Skipped: p.Skipped,
+			Total: p.Total, Processed: p.Processed, Succeeded: p.Succeeded, Failed: p.Failed, Retrying: p.Retrying, Skipped: p.Skipped,
 			Discarded: p.Discarded, Rate: p.Rate, Left: p.Left,
 		},
 	}

@@ -168,13 +168,15 @@ type ReplayProgress struct {
 	Left      time.Duration // expected; 0: unknown or over
 }
 
-// FailureGroup are a job's failed deliveries to one endpoint for one cause.
+// FailureGroup are a job's deliveries to one endpoint that failed for one
+// cause: for good, or so far.
 type FailureGroup struct {
 	EndpointID ID
 	Cause      string // see Cause
 	Example    string // the last error of one of them
-	Count      int
-	FirstID    ID // a delivery to look at
+	Count      int    // dead letters
+	Retrying   int    // will be tried again
+	FirstID    ID     // a delivery to look at
 }
 
 // DeadGroup are an endpoint's dead letters of one cause.

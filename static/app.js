@@ -301,6 +301,7 @@
     const put = (name, text) => all('[data-live="' + name + '"]', job).forEach((el) => { if (el.textContent !== text) el.textContent = text; });
     ["processed", "succeeded", "failed", "skipped"].forEach((name) => put(name, number(p[name])));
     put("remaining", number(Math.max(p.total - p.processed, 0)));
+    put("retrying", p.retrying > 0 ? number(p.retrying) + " to be tried again" : "");
     put("share", portion(p.processed, p.total));
     put("rate", pace(p.rate));
     put("left", p.seconds_left > 0 ? "about " + length(p.seconds_left) + " left" : "\u2026");
@@ -316,7 +317,7 @@
     if (bar) bar.setAttribute("aria-valuenow", String(Math.min(p.processed, whole)));
     document.title = document.title.replace(/^(\d+ % · )?/, state.status === "running" && p.total > 0 ? Math.floor(p.processed / p.total * 100) + " % · " : "");
     if (state.status !== job.dataset.status) renew();
-    else if (p.failed !== Number(job.dataset.failed) && Date.now() - renewed > 3000) renew();
+    else if (p.failed + p.retrying !== Number(job.dataset.faults) && Date.now() - renewed > 3000) renew();
   }
   follow();
   on("htmx:afterSettle", follow);

@@ -42,6 +42,7 @@ func addReplays(pages map[string]templ.Component) {
 	running.Note = "Billing was down from 08:02 to 11:37"
 	paused := fixtureReplay(2, relay.ReplayPaused, 5120, 33, 41, 0)
 	paused.Reason = "Paused by itself: 27 of its last 50 deliveries failed."
+	paused.Progress.Retrying = 214
 	done := fixtureReplay(3, relay.ReplayCompleted, 2048, 2048, 0, 0)
 	partly := fixtureReplay(4, relay.ReplayCompleted, 96000, 95210, 702, 88)
 	partly.Endpoints, partly.AllMatching = fixtureEndpoints[:4], true
@@ -60,12 +61,14 @@ func addReplays(pages map[string]templ.Component) {
 		{Cause: "status:500:a1", Endpoint: fixtureEndpoints[0], Example: "The endpoint answered 500 Internal Server Error: relation \"invoices\" does not exist", Count: 49, FirstID: fixtureID(2003)},
 		{Cause: "timeout", Endpoint: fixtureEndpoints[0], Example: "No answer within 15 s.", Count: 9, FirstID: fixtureID(2012)},
 	}
+	trying := []ReplayFailure{causes[0], {Cause: "timeout", Endpoint: fixtureEndpoints[0], Example: "No answer within 15 s.", Retrying: 207, FirstID: fixtureID(2012)}}
+	trying[0].Retrying = 7
 	pages["replay-planned"] = ReplayPage(ReplayModel{Frame: frame, Job: planned, Again: again})
 	nothing := *planned
 	nothing.Plan, nothing.Progress, nothing.Endpoints = ReplayPlan{}, ReplayProgress{}, nil
 	pages["replay-planned-nothing"] = ReplayPage(ReplayModel{Frame: frame, Job: &nothing, Again: again})
 	pages["replay-running"] = ReplayPage(ReplayModel{Frame: frame, Job: running, Failures: causes, Again: again})
-	pages["replay-paused"] = ReplayPage(ReplayModel{Frame: frame, Job: paused, Failures: causes[:1], Again: again, RateLimit: "0", Errors: map[string]string{"rate_limit": "must be from 1 to 1000"}})
+	pages["replay-paused"] = ReplayPage(ReplayModel{Frame: frame, Job: paused, Failures: trying, Again: again, RateLimit: "0", Errors: map[string]string{"rate_limit": "must be from 1 to 1000"}})
 	pages["replay-completed"] = ReplayPage(ReplayModel{Frame: frame, Job: done, Again: again})
 	pages["replay-completed-failures"] = ReplayPage(ReplayModel{Frame: frame, Job: partly, Failures: causes, Again: again})
 	pages["replay-cancelled"] = ReplayPage(ReplayModel{Frame: frame, Job: cancelled, Again: again})

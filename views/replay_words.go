@@ -129,6 +129,15 @@ func progressTitle(p ReplayProgress) string {
 		count(p.Succeeded), count(p.Failed), count(p.Skipped))
 }
 
+// retryingNote says of how many deliveries an attempt failed and another
+// follows.
+func retryingNote(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return count(n) + " to be tried again"
+}
+
 // replaySentence says where a job stands, empty if its numbers say it all.
 func replaySentence(r *Replay) string {
 	p := r.Progress

@@ -36,6 +36,7 @@ type ReplayProgress struct {
 	Processed int // final or skipped, of Total
 	Succeeded int
 	Failed    int
+	Retrying  int     // failed so far, and will be tried again
 	Skipped   int     // delivered there since the plan was made
 	Discarded int     // by a person, or as the job was cancelled
 	Rate      float64 // deliveries a second just now
@@ -70,12 +71,14 @@ type ReplayDestination struct {
 	Delivered int // that it already has
 }
 
-// ReplayFailure are the failed deliveries of a job that have one cause.
+// ReplayFailure are the deliveries of a job that failed for one cause, for good
+// or so far.
 type ReplayFailure struct {
 	Cause    string // fingerprint
 	Endpoint EndpointRef
-	Example  string // the last error of one of them
-	Count    int
+	Example  string   // the last error of one of them
+	Count    int      // dead letters
+	Retrying int      // will be tried again
 	FirstID  relay.ID // a delivery to look at
 }
 

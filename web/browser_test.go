@@ -120,20 +120,40 @@ func (p *person) fill(selector, text string) {
 	p.do(chromedp.WaitVisible(field), chromedp.Clear(field), chromedp.SendKeys(field, text))
 }
 
-// press clicks what a person would name by its words. It looks and clicks in
-// one go, for pages replace parts of themselves.
+// press clicks what a person would name by its words.
 func (p *person) press(words string) {
 	p.t.Helper()
-	pressed := p.poll(func() bool {
+	p.clickOne("something that says "+strconv.Quote(words), `[...document.querySelectorAll('button, a, summary')].filter(e => e.innerText.trim() === `+strconv.Quote(words)+`)`)
+}
+
+// clickCSS clicks the first that a selector finds.
+func (p *person) clickCSS(selector string) {
+	p.t.Helper()
+	p.clickOne(selector, "[...document.querySelectorAll("+strconv.Quote(selector)+")]")
+}
+
+// clickOne clicks the first element of a list that is visible and not covered.
+// It looks and clicks in one go, for pages replace parts of themselves, and by
+// script, for the browser may never say that the mouse has clicked if the page
+// was left for it.
+func (p *person) clickOne(what, list string) {
+	p.t.Helper()
+	clicked := p.poll(func() bool {
 		return eval[bool](p, `(() => {
-			const found = [...document.querySelectorAll('button, a, summary')].find(e => e.innerText.trim() === `+strconv.Quote(words)+` && e.offsetParent)
-			found?.click()
-			return !!found
+			for (const e of `+list+`.filter(e => e.checkVisibility())) {
+				e.scrollIntoView({block: 'center'})
+				const box = e.getBoundingClientRect()
+				const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)
+				if (!hit || !e.contains(hit) && !hit.contains(e)) continue
+				e.click()
+				return true
+			}
+			return false
 		})()`)
 	})
-	if !pressed {
+	if !clicked {
 		p.picture("failed")
-		p.t.Fatalf("%s has nothing to press that says %q; it says:\n%s", p.where(), words, p.text())
+		p.t.Fatalf("%s has not %s to click; it says:\n%s", p.where(), what, p.text())
 	}
 }
 

@@ -98,6 +98,9 @@ func (j *job) line() string {
 		grouped(p.Succeeded) + " delivered",
 		grouped(p.Failed) + " failed",
 	}
+	if p.Retrying > 0 {
+		parts = append(parts, grouped(p.Retrying)+" to be tried again")
+	}
 	if p.Skipped > 0 {
 		parts = append(parts, grouped(p.Skipped)+" skipped")
 	}

@@ -32,7 +32,7 @@ func newScripted(t *testing.T, jobs ...string) *scripted {
 		s.calls = append(s.calls, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+" "+string(body)))
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/failures"):
-			_, _ = io.WriteString(w, `{"data":[{"cause":"http_500","example":"a\u001b[31mb","count":1200,"first_delivery_id":"wdl_1"}]}`)
+			_, _ = io.WriteString(w, `{"data":[{"cause":"http_500","example":"a\u001b[31mb","count":1200,"retrying":3,"first_delivery_id":"wdl_1"}]}`)
 		case strings.HasSuffix(r.URL.Path, "/export"):
 			_, _ = io.WriteString(w, "id,status\n")
 		case (r.URL.Path == replaysPath || r.URL.Path == endpointsPath) && r.Method == http.MethodGet:

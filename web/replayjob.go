@@ -59,17 +59,20 @@ type progress struct {
 	Processed int64    `json:"processed"`
 	Succeeded int64    `json:"succeeded"`
 	Failed    int64    `json:"failed"`
+	Retrying  int64    `json:"retrying"`
 	Skipped   int64    `json:"skipped"`
 	Rate      float64  `json:"rate"`
 	Left      *float64 `json:"seconds_left"`
 }
 
-// failureRow is a group of deliveries of a job that failed for one cause.
+// failureRow is a group of deliveries of a job that failed for one cause, for
+// good or so far.
 type failureRow struct {
-	Cause   string `json:"cause"`
-	Example string `json:"example"`
-	Count   int64  `json:"count"`
-	FirstID string `json:"first_delivery_id"`
+	Cause    string `json:"cause"`
+	Example  string `json:"example"`
+	Count    int64  `json:"count"`
+	Retrying int64  `json:"retrying"`
+	FirstID  string `json:"first_delivery_id"`
 }
 
 // final reports whether nothing more happens to a job.

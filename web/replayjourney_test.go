@@ -9,16 +9,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// clickCSS clicks the first thing that a selector finds.
-func (p *person) clickCSS(selector string) {
-	p.t.Helper()
-	p.do(chromedp.Click(chromedp.CSS(selector)))
-}
-
-// says yes to the question that is asked.
+// confirms says yes to the question that is asked.
 func (p *person) confirms() {
 	p.t.Helper()
-	p.do(chromedp.Click(chromedp.CSS("#confirm-yes"), chromedp.NodeVisible))
+	p.clickCSS("#confirm-yes")
 }
 
 // TestJourneyRecovery is the night after an outage: plan what to send, see

@@ -113,9 +113,9 @@ func writeFailures(w io.Writer, groups []failureRow) error {
 		_, err := fmt.Fprintln(w, "Nothing failed.")
 		return err
 	}
-	rows := [][]string{{"COUNT", "CAUSE", "EXAMPLE", "FIRST DELIVERY"}}
+	rows := [][]string{{"COUNT", "RETRYING", "CAUSE", "EXAMPLE", "FIRST DELIVERY"}}
 	for _, g := range groups {
-		rows = append(rows, []string{grouped(g.Count), g.Cause, shortened(g.Example), g.FirstID})
+		rows = append(rows, []string{grouped(g.Count), grouped(g.Retrying), g.Cause, shortened(g.Example), g.FirstID})
 	}
 	return table(w, rows)
 }
