@@ -41,8 +41,8 @@ func overviewPage(v *visit) error {
 }
 
 // fillAttention finds the backlog and what needs a person: endpoints that
-// fail, dead letters, endpoints that are paused while deliveries wait, and
-// sources that are sent bad signatures.
+// fail, dead letters, replay jobs and endpoints that are paused, and sources
+// that are sent bad signatures.
 func (v *visit) fillAttention(m *views.OverviewModel, stats db.Stats) error {
 	l, err := v.loads()
 	if err != nil {
@@ -72,10 +72,29 @@ func (v *visit) fillAttention(m *views.OverviewModel, stats db.Stats) error {
 			})
 		}
 	}
+	paused, err := v.pausedReplays()
+	if err != nil {
+		return err
+	}
+	m.Attention = append(m.Attention, paused...)
 	slices.SortStableFunc(m.Attention, func(a, b views.Attention) int {
 		return cmp.Or(cmp.Compare(urgency(a.Kind), urgency(b.Kind)), cmp.Compare(b.Count, a.Count))
 	})
 	return nil
+}
+
+// pausedReplays are jobs that wait for somebody, the newest few.
+func (v *visit) pausedReplays() ([]views.Attention, error) {
+	jobs, err := v.store.Replays(v.ctx, v.project.ID, db.ReplayFilter{Status: relay.ReplayPaused}, db.Page{Limit: 5})
+	var found []views.Attention
+	for i := range jobs.Rows {
+		job := &jobs.Rows[i]
+		found = append(found, views.Attention{
+			Kind: views.AttentionReplay, ID: job.ID, Name: "Replay “" + views.ReplayTitle(v.replay(job)) + "”",
+			Count: max(job.Progress.Total-job.Progress.Processed, 0), Detail: job.Reason, Since: job.UpdatedAt,
+		})
+	}
+	return found, err
 }
 
 // oldestWaiting is when the first of what waits for active endpoints is, or
@@ -127,6 +146,6 @@ func (v *visit) lastFailure(endpoint relay.ID) (string, error) {
 
 func urgency(k views.AttentionKind) int {
 	return slices.Index([]views.AttentionKind{
-		views.AttentionFailing, views.AttentionDeadLetters, views.AttentionPaused, views.AttentionRejected,
+		views.AttentionFailing, views.AttentionDeadLetters, views.AttentionReplay, views.AttentionPaused, views.AttentionRejected,
 	}, k)
 }

@@ -178,7 +178,12 @@ func TestReplayPageShowsFailuresSoFar(t *testing.T) {
 	_, err = s.store.WalkReplay(job.ID).Next(s.Context(), 10, nil)
 	s.check(err)
 	s.attempt(s.endpoint, relay.DeliveryRetrying, 503, "busy")
-	s.loggedIn().get(replayPath(job.ID)).wants(http.StatusOK).says("1 to be tried again", "look at one").hides("Nothing has failed so far", "Replay only these")
+	b := s.loggedIn()
+	b.get(replayPath(job.ID)).wants(http.StatusOK).says("1 to be tried again", "look at one").hides("Nothing has failed so far", "Replay only these")
+	b.get("/").hides("1 delivery remains")
+	_, err = s.store.PauseReplay(s.Context(), s.project.ID, job.ID, "lunch", s.actor)
+	s.check(err)
+	b.get("/").wants(http.StatusOK).says("is paused, 1 delivery remains", "lunch", "Resume or cancel")
 }
 
 func TestForeignReplaysAreUnknown(t *testing.T) {

@@ -35,7 +35,7 @@ func attentionLook(a Attention) look {
 		return look{"circle-x", "failing", ToneBad}
 	case AttentionDeadLetters:
 		return look{"dead-letters", "dead letters", ToneBad}
-	case AttentionPaused:
+	case AttentionPaused, AttentionReplay:
 		return look{"pause", "paused", ToneWarn}
 	}
 	return look{"shield-x", "rejected", ToneBad}
@@ -47,6 +47,8 @@ func attentionSentence(a Attention) string {
 		return fmt.Sprintf("fails: %s of %s did not succeed", count(a.Count), plural(a.Of, "attempt"))
 	case AttentionDeadLetters:
 		return "has " + plural(a.Count, "dead letter")
+	case AttentionReplay:
+		return "is paused, " + plural(a.Count, "delivery") + " " + verb(a.Count, "remains", "remain")
 	case AttentionPaused:
 		if a.Count == 0 {
 			return "is paused"
@@ -62,6 +64,8 @@ func attentionURL(a Attention) string {
 		return groupURL(a.ID)
 	case AttentionRejected:
 		return listURL("/events", values("source_id", sourceID(a.ID), "status", "rejected"))
+	case AttentionReplay:
+		return replayURL(a.ID)
 	}
 	return endpointURL(a.ID)
 }
@@ -72,6 +76,8 @@ func attentionAction(a Attention) string {
 		return "Review and replay"
 	case AttentionRejected:
 		return "See the events"
+	case AttentionReplay:
+		return "Resume or cancel"
 	case AttentionPaused:
 		return "Resume"
 	}

@@ -629,7 +629,7 @@ func deliveryFacts(m DeliveryModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var28 string
-			templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinStringErrs(replayTitle(m.Replay))
+			templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinStringErrs(ReplayTitle(m.Replay))
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `delivery.templ`, Line: 134, Col: 87}
 			}

@@ -55,6 +55,7 @@ type AttentionKind string
 const (
 	AttentionFailing     AttentionKind = "failing"      // an endpoint that answers badly
 	AttentionDeadLetters AttentionKind = "dead_letters" // of one endpoint
+	AttentionReplay      AttentionKind = "replay"       // a replay job that waits for somebody, with Count deliveries to go
 	AttentionPaused      AttentionKind = "paused"       // an endpoint, with Count deliveries waiting
 	AttentionRejected    AttentionKind = "rejected"     // a source, with Count bad signatures in the range
 )
@@ -62,9 +63,9 @@ const (
 // Attention is one thing that needs a person.
 type Attention struct {
 	Kind   AttentionKind
-	ID     relay.ID // of the source or endpoint
+	ID     relay.ID // of the source, endpoint or replay job
 	Name   string
-	Count  int       // attempts failed, deliveries waiting, requests rejected, dead letters
+	Count  int       // attempts failed, deliveries waiting or to go, requests rejected, dead letters
 	Of     int       // for AttentionFailing: attempts in all
 	Detail string    // last error or reason, a sentence; may be empty
 	Since  time.Time // may be zero

@@ -52,6 +52,7 @@ func addOverview(pages map[string]templ.Component) {
 		Attention: []Attention{
 			{Kind: AttentionFailing, ID: fixtureID(604), Name: "Analytics", Count: 412, Of: 1240, Detail: "No answer within 15 s.", Since: before(95 * time.Minute)},
 			{Kind: AttentionDeadLetters, ID: fixtureID(604), Name: "Analytics", Count: 14, Detail: "The endpoint answered 500 Internal Server Error.", Since: before(80 * time.Minute)},
+			{Kind: AttentionReplay, ID: fixtureID(3002), Name: "Replay “Billing was down”", Count: 5046, Detail: "Brake: 27 of the last 50 deliveries failed.", Since: before(2 * time.Hour)},
 			{Kind: AttentionPaused, ID: fixtureID(603), Name: "Warehouse sync", Count: 1304, Detail: "Paused by mara.lindqvist@acme.example: stock count under way", Since: before(3 * time.Hour)},
 			{Kind: AttentionRejected, ID: fixtureID(503), Name: "Shopify EU", Count: 37, Since: before(9 * time.Hour)},
 		},

@@ -47,8 +47,8 @@ func jobLook(r *Replay) look {
 	return replayLook(r.Status)
 }
 
-// replayTitle says in a few words what a job sends where.
-func replayTitle(r *Replay) string {
+// ReplayTitle says in a few words what a job sends where.
+func ReplayTitle(r *Replay) string {
 	if r.Note != "" {
 		return line(r.Note)
 	}

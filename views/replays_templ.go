@@ -208,7 +208,7 @@ func replayRows(m ReplaysModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var8 string
-			templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(replayTitle(r))
+			templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(ReplayTitle(r))
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `replays.templ`, Line: 61, Col: 74}
 			}
