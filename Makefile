@@ -21,7 +21,7 @@ demo: build ## The same with sample sources, endpoints and events, in a database
 	@$(LOCAL) DATABASE_URL="$${DATABASE_URL:-sqlite://data/demo.db}" exec bin/reprise serve --demo
 
 build: ## Build bin/reprise, one static binary
-	$(BUILD) -o bin/reprise ./web
+	@$(BUILD) -o bin/reprise ./web
 
 test: ## Set up what the tests need (PostgreSQL, Redis, Chromium) and run them all
 	@.ci/setup
