@@ -17,6 +17,7 @@ func migrations() *migrate.Migrations {
 	m.Add(migrate.Migration{Name: "0001", Comment: "initial", Up: steps(schema0001)})
 	m.Add(migrate.Migration{Name: "0002", Comment: "where repeated answers point to", Up: steps(schema0002)})
 	m.Add(migrate.Migration{Name: "0003", Comment: "many pairs in one row of a plan", Up: steps(schema0003)})
+	m.Add(migrate.Migration{Name: "0004", Comment: "plans as they are written", Up: steps(schema0004)})
 	return m
 }
 

@@ -36,7 +36,9 @@ func (p *plan) kindIndex(source []byte, typ []byte) int {
 	if !known {
 		i = len(p.kinds)
 		p.kindOf[string(p.kindKey)] = i
-		p.kinds = append(p.kinds, kindOfEvent{relay.ID(source), string(typ)})
+		k := planKind{kindOfEvent: kindOfEvent{relay.ID(source), string(typ)}}
+		k.takers, k.selected = p.tally.takersOf(k.kindOfEvent)
+		p.kinds = append(p.kinds, k)
 	}
 	return i
 }
@@ -45,6 +47,7 @@ func (p *plan) kindIndex(source []byte, typ []byte) int {
 // counts, what may not be replayed. It tells how many rows there were, and the
 // id in the last of them.
 func (s *Store) candidates(ctx context.Context, p *plan, q *bun.SelectQuery) (found []candidate, last relay.ID, n int, err error) {
+	found = make([]candidate, 0, candidateRows)
 	err = s.eachRaw(ctx, q, 6, func(row [][]byte) {
 		id, event, endpoint, source, typ, why := row[0], row[1], row[2], row[3], row[4], row[5]
 		n++
@@ -56,7 +59,7 @@ func (s *Store) candidates(ctx context.Context, p *plan, q *bun.SelectQuery) (fo
 		if len(endpoint) > 0 {
 			c.endpoint = relay.ID(endpoint)
 		}
-		if _, selected := p.tally.takersOf(p.kinds[c.kind]); !selected {
+		if !p.kinds[c.kind].selected {
 			return
 		}
 		if len(why) > 0 {
@@ -145,22 +148,7 @@ func (s *Store) itemsOfFilter(ctx context.Context, p *plan, to *itemSink) error 
 		}
 	}
 	from, upper := idRange(&p.Selection, s.Now())
-	spans := s.spansOf(p.ProjectID, f, idSpan{from, upper})
-	for {
-		reads, err := s.readSpans(ctx, p, f, spans)
-		if err != nil || len(reads) == 0 {
-			return err
-		}
-		for _, r := range reads {
-			if r.err != nil {
-				return r.err
-			}
-			p.takeBack(r.plan, r.found)
-			if err := to.add(ctx, r.found); err != nil {
-				return err
-			}
-		}
-	}
+	return s.eachSpan(ctx, p, s.spansOf(p.ProjectID, f, idSpan{from, upper}), func(found []candidate) error { return to.add(ctx, found) })
 }
 
 func isPattern(t string) bool { return len(t) > 0 && t[len(t)-1] == '*' }

@@ -11,19 +11,21 @@ import (
 )
 
 // packedPairs is how many pairs one row of a plan holds: enough to make a
-// million of them quick to write, few enough to be read for one page.
+// million of them quick to write, few enough to be read for one page, and for
+// a row to fit in a page of 8 kB, which PostgreSQL is told to keep it in.
 const packedPairs = 200
 
 var insertPairs = insertion("replay_items", "ON CONFLICT DO NOTHING", "", cols(kBytes, "replay_id event_id endpoint_id more"))
 
 // writePairs writes down pairs of a job, which are in order and come after
-// those written before.
+// those written before. They are on disk when the job itself is, which is
+// written last.
 func (s *Store) writePairs(ctx context.Context, job relay.ID, pairs []pairID) error {
 	rows := &work{bulk: insertPairs}
 	for part := range slices.Chunk(pairs, packedPairs) {
 		rows.add(job[:], part[0].event[:], part[0].endpoint[:], packPairs(part[1:]))
 	}
-	return translate(s.hot.once(ctx, durable, rows))
+	return translate(s.hot.once(ctx, lazy, rows))
 }
 
 const pairBytes = 2 * len(relay.ID{})

@@ -24,36 +24,38 @@ type itemSink struct {
 
 // written is what came of some pairs.
 type written struct {
+	pairs     map[relay.ID]int // by endpoint
 	delivered map[relay.ID]int // before, by endpoint
 	err       error
 }
 
 // add takes the next candidates.
 func (k *itemSink) add(ctx context.Context, found []candidate) error {
-	p, t := k.p, k.p.tally
+	p := k.p
 	pairs, own := make([]pairID, 0, len(found)), make([]relay.ID, 1)
+	run := eventRun{tally: p.tally, kinds: make([]int, len(p.kinds))}
+	defer run.end(p.kinds)
 	for i := range found {
 		c := &found[i]
 		own[0] = c.endpoint
 		takers := own
 		if c.endpoint.IsZero() {
-			takers, _ = t.takersOf(p.kinds[c.kind])
+			takers = p.kinds[c.kind].takers
 		}
 		if len(takers) == 0 {
-			t.unmatched++
+			p.tally.unmatched++
 			continue
 		}
 		if c.event != k.last {
-			k.last, k.cut = c.event, p.MaxEvents > 0 && t.events >= p.MaxEvents
+			k.last, k.cut = c.event, p.MaxEvents > 0 && p.tally.events >= p.MaxEvents
 			if k.cut {
-				t.leftOut++
+				p.tally.leftOut++
 			} else {
 				if k.first.IsZero() {
 					k.first = c.event
 				}
 				k.newest = c.event
-				at := c.at()
-				t.event(p.kinds[c.kind].typ, at/hourMicros, at, at, 1)
+				run.event(c)
 			}
 		}
 		if k.cut {
@@ -64,21 +66,26 @@ func (k *itemSink) add(ctx context.Context, found []candidate) error {
 		}
 		for _, id := range takers {
 			pairs = append(pairs, pairID{c.event, id})
-			t.pairs[id]++
 		}
 	}
 	if err := k.wait(); err != nil || len(pairs) == 0 {
 		return err
 	}
 	k.writing = make(chan written, 1)
-	go func(to chan<- written) {
-		delivered, err := k.s.countPairs(ctx, pairs)
-		if err == nil {
-			err = k.s.writePairs(ctx, p.ID, pairs)
-		}
-		to <- written{delivered, err}
-	}(k.writing)
+	go func(to chan<- written) { to <- k.write(ctx, pairs) }(k.writing)
 	return nil
+}
+
+// write writes pairs down and counts, at the same time, those that were
+// delivered before.
+func (k *itemSink) write(ctx context.Context, pairs []pairID) (out written) {
+	wrote := make(chan error, 1)
+	go func() { wrote <- k.s.writePairs(ctx, k.p.ID, pairs) }()
+	out.pairs, out.delivered, out.err = k.s.countPairs(ctx, pairs)
+	if err := <-wrote; out.err == nil {
+		out.err = err
+	}
+	return out
 }
 
 // wait waits until all that was added is written down.
@@ -88,8 +95,9 @@ func (k *itemSink) wait() error {
 	}
 	done := <-k.writing
 	k.writing = nil
-	for endpoint, n := range done.delivered {
-		k.p.tally.delivered[endpoint] += n
+	for endpoint, n := range done.pairs {
+		k.p.tally.pairs[endpoint] += n
+		k.p.tally.delivered[endpoint] += done.delivered[endpoint]
 	}
 	return done.err
 }
@@ -115,21 +123,21 @@ func (k *itemSink) finish(ctx context.Context) error {
 	return translate(err)
 }
 
-// countPairs counts the pairs that were delivered before, endpoint by endpoint.
-func (s *Store) countPairs(ctx context.Context, pairs []pairID) (map[relay.ID]int, error) {
+// countPairs counts pairs, and those that were delivered before, endpoint by
+// endpoint.
+func (s *Store) countPairs(ctx context.Context, pairs []pairID) (all, delivered map[relay.ID]int, err error) {
 	events := map[relay.ID][]relay.ID{}
 	for _, p := range pairs {
 		events[p.endpoint] = append(events[p.endpoint], p.event)
 	}
-	delivered := map[relay.ID]int{}
+	all, delivered = map[relay.ID]int{}, map[relay.ID]int{}
 	for endpoint, ids := range events {
-		n, err := s.deliveredOf(ctx, endpoint, ids)
-		if err != nil {
-			return nil, err
+		all[endpoint] = len(ids)
+		if delivered[endpoint], err = s.deliveredOf(ctx, endpoint, ids); err != nil {
+			return nil, nil, err
 		}
-		delivered[endpoint] = n
 	}
-	return delivered, nil
+	return all, delivered, nil
 }
 
 // deliveredOf is how many of some events, in order, were delivered to an

@@ -26,12 +26,9 @@ func (s *Store) spansOf(project relay.ID, f EventFilter, all idSpan) *spans {
 	return &spans{s: s, project: project, filter: f, index: f.index(), left: all}
 }
 
-// next is the next span, nil from if there is none, and the index to read it
-// by.
+// next is the next span and the index to read it by. There must be one left.
 func (c *spans) next(ctx context.Context) (span idSpan, index string, err error) {
-	if span = c.left; span.from == nil {
-		return span, "", nil
-	}
+	span = c.left
 	var last []relay.ID
 	q := c.indexed().narrow(c.s.r.NewSelect().TableExpr(c.s.using("events", c.index)).Column("id"), c.project).
 		Where("id >= ? AND id < ?", span.from, span.before).OrderExpr("id").Offset(candidateRows - 1).Limit(1)
@@ -80,39 +77,67 @@ func (c *spans) readingOf(ctx context.Context, span idSpan) (string, error) {
 	return byKey, nil
 }
 
-// spanRead is what was found in a span, by a plan of its own.
+// spanRead is what is found in a span, by a plan of its own.
 type spanRead struct {
-	span  idSpan
-	index string
 	plan  *plan
 	found []candidate
 	err   error
+	done  chan struct{}
 }
 
-// readSpans reads the next two spans side by side.
-func (s *Store) readSpans(ctx context.Context, p *plan, f EventFilter, next *spans) ([]*spanRead, error) {
-	var reads []*spanRead
-	for range 2 {
-		span, index, err := next.next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if span.from != nil {
-			reads = append(reads, &spanRead{span: span, index: index, plan: p.aside()})
-		}
+// eachSpan reads spans side by side and hands out in order what is found.
+func (s *Store) eachSpan(ctx context.Context, p *plan, of *spans, fn func(found []candidate) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	ahead := 0 // beside the one that is waited for: SQLite's few readers are for pages, too
+	if s.pg {
+		ahead = 1
 	}
-	var both sync.WaitGroup
-	for _, r := range reads {
-		both.Go(func() {
-			q := f.narrow(s.ofEvents(r.index), p.ProjectID).Where("id >= ? AND id < ?", r.span.from, r.span.before)
-			if f.Q != "" {
-				q = s.searching(q, f.Q, r.span)
+	reads := make(chan *spanRead, ahead)
+	all.Go(func() {
+		defer close(reads)
+		for of.left.from != nil {
+			r := &spanRead{plan: p.aside(), done: make(chan struct{})}
+			span, index, err := of.next(ctx)
+			if err != nil {
+				of.left.from = nil
+				r.err = err
+				close(r.done)
+			} else {
+				all.Go(func() {
+					defer close(r.done)
+					r.found, _, _, r.err = s.candidates(ctx, r.plan, of.read(span, index))
+				})
 			}
-			r.found, _, _, r.err = s.candidates(ctx, r.plan, q)
-		})
+			select {
+			case reads <- r:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for r := range reads {
+		<-r.done
+		if r.err != nil {
+			return r.err
+		}
+		p.takeBack(r.plan, r.found)
+		if err := fn(r.found); err != nil {
+			return err
+		}
 	}
-	both.Wait()
-	return reads, nil
+	return ctx.Err()
+}
+
+// read selects what the filter finds in a span.
+func (c *spans) read(span idSpan, index string) *bun.SelectQuery {
+	q := c.filter.narrow(c.s.ofEvents(index), c.project).Where("id >= ? AND id < ?", span.from, span.before)
+	if c.filter.Q != "" {
+		q = c.s.searching(q, c.filter.Q, span)
+	}
+	return q
 }
 
 // searching narrows events of a span to those that hold a text.

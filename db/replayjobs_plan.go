@@ -38,9 +38,16 @@ type plan struct {
 	targets []relay.ReplayTarget
 	own     bool // each delivery goes to its own endpoint
 	tally   *replayTally
-	kinds   []kindOfEvent
+	kinds   []planKind
 	kindOf  map[string]int
 	kindKey []byte
+}
+
+// planKind is a kind of event that a plan came across.
+type planKind struct {
+	kindOfEvent
+	takers   []relay.ID // in the order of their ids
+	selected bool
 }
 
 // aside is the plan for another goroutine to count candidates with; takeBack
@@ -54,7 +61,8 @@ func (p *plan) takeBack(other *plan, found []candidate) {
 		p.tally.reasons[why] += n
 	}
 	kinds := make([]int, len(other.kinds))
-	for i, k := range other.kinds {
+	for i := range other.kinds {
+		k := &other.kinds[i]
 		kinds[i] = p.kindIndex(k.source[:], []byte(k.typ))
 	}
 	for i := range found {
