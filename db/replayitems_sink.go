@@ -31,10 +31,8 @@ type written struct {
 
 // add takes the next candidates.
 func (k *itemSink) add(ctx context.Context, found []candidate) error {
-	p := k.p
+	p, t := k.p, k.p.tally
 	pairs, own := make([]pairID, 0, len(found)), make([]relay.ID, 1)
-	run := eventRun{tally: p.tally, kinds: make([]int, len(p.kinds))}
-	defer run.end(p.kinds)
 	for i := range found {
 		c := &found[i]
 		own[0] = c.endpoint
@@ -43,19 +41,20 @@ func (k *itemSink) add(ctx context.Context, found []candidate) error {
 			takers = p.kinds[c.kind].takers
 		}
 		if len(takers) == 0 {
-			p.tally.unmatched++
+			t.unmatched++
 			continue
 		}
 		if c.event != k.last {
-			k.last, k.cut = c.event, p.MaxEvents > 0 && p.tally.events >= p.MaxEvents
+			k.last, k.cut = c.event, p.MaxEvents > 0 && t.events >= p.MaxEvents
 			if k.cut {
-				p.tally.leftOut++
+				t.leftOut++
 			} else {
 				if k.first.IsZero() {
 					k.first = c.event
 				}
 				k.newest = c.event
-				run.event(c)
+				at := c.at()
+				t.event(p.kinds[c.kind].typ, at/hourMicros, at, at, 1)
 			}
 		}
 		if k.cut {

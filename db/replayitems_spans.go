@@ -26,18 +26,20 @@ func (s *Store) spansOf(project relay.ID, f EventFilter, all idSpan) *spans {
 	return &spans{s: s, project: project, filter: f, index: f.index(), left: all}
 }
 
-// next is the next span and the index to read it by. There must be one left.
+// next is the next span and the index to read it by. There must be one left;
+// after an error there is none.
 func (c *spans) next(ctx context.Context) (span idSpan, index string, err error) {
-	span = c.left
+	span, c.left.from = c.left, nil
 	var last []relay.ID
 	q := c.indexed().narrow(c.s.r.NewSelect().TableExpr(c.s.using("events", c.index)).Column("id"), c.project).
 		Where("id >= ? AND id < ?", span.from, span.before).OrderExpr("id").Offset(candidateRows - 1).Limit(1)
 	if err := q.Scan(ctx, &last); err != nil {
 		return span, "", translate(err)
 	}
-	if c.left.from = nil; len(last) > 0 {
+	var rest []byte
+	if len(last) > 0 {
 		span.before = nextID(last[0])
-		c.left.from = span.before
+		rest = span.before
 	}
 	if c.cut%8 == 0 {
 		if c.reading, err = c.readingOf(ctx, span); err != nil {
@@ -45,6 +47,7 @@ func (c *spans) next(ctx context.Context) (span idSpan, index string, err error)
 		}
 	}
 	c.cut++
+	c.left.from = rest
 	return span, c.reading, nil
 }
 
@@ -102,7 +105,6 @@ func (s *Store) eachSpan(ctx context.Context, p *plan, of *spans, fn func(found 
 			r := &spanRead{plan: p.aside(), done: make(chan struct{})}
 			span, index, err := of.next(ctx)
 			if err != nil {
-				of.left.from = nil
 				r.err = err
 				close(r.done)
 			} else {

@@ -70,46 +70,6 @@ func (t *replayTally) event(typ string, hour, oldest, newest int64, n int) {
 	t.newest = max(t.newest, newest)
 }
 
-// eventRun counts events that come in the order of their ids.
-type eventRun struct {
-	tally *replayTally
-	kinds []int // events of each
-	hour  int64
-	n     int // events of the hour
-}
-
-func (r *eventRun) event(c *candidate) {
-	t, at := r.tally, c.at()
-	if hour := at / hourMicros; hour != r.hour {
-		r.endHour()
-		r.hour = hour
-	}
-	r.n++
-	r.kinds[c.kind]++
-	t.events++
-	if t.oldest == 0 {
-		t.oldest = at
-	}
-	t.oldest, t.newest = min(t.oldest, at), max(t.newest, at)
-}
-
-func (r *eventRun) endHour() {
-	if r.n > 0 {
-		r.tally.hours[r.hour] += r.n
-	}
-	r.n = 0
-}
-
-// end adds up what was counted.
-func (r *eventRun) end(kinds []planKind) {
-	r.endHour()
-	for i, n := range r.kinds {
-		if n > 0 {
-			r.tally.types[kinds[i].typ] += n
-		}
-	}
-}
-
 const hourMicros = int64(time.Hour / time.Microsecond)
 
 // countWalk counts the events of a range of ids, and at the same time those

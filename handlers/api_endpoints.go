@@ -49,12 +49,7 @@ func (a *App) createEndpoint(c *call) error {
 	e := a.newEndpoint(c.Project)
 	in.Secret.change(&e.Secrets[0].Value, e.Secrets[0].Value)
 	err := in.apply(e, a.o.Egress)
-	if err == nil || relay.KindOf(err) == relay.KindValidation {
-		var all reading
-		in.checkBackfill(e, &all.faults)
-		err = all.check(err)
-	}
-	if err != nil {
+	if err = in.checkBackfill(e).with(err); err != nil {
 		return err
 	}
 	if err := a.store.CreateEndpoint(c.ctx, e, c.Actor); err != nil {
@@ -71,13 +66,14 @@ func (a *App) createEndpoint(c *call) error {
 
 const maxBackfillDays = 365 // as long as anything is kept
 
-func (in *endpointIn) checkBackfill(e *relay.Endpoint, f *faults) {
+func (in *endpointIn) checkBackfill(e *relay.Endpoint) (f faults) {
 	switch n := in.BackfillDays; {
 	case n.has() && (n.Value < 1 || n.Value > maxBackfillDays):
 		f.add("backfill_days", "must be a whole number from 1 to 365, or be left out")
 	case n.has() && e.Status == relay.EndpointDisabled:
 		f.add("backfill_days", "needs an endpoint that is not disabled")
 	}
+	return f
 }
 
 // backfill sends a new endpoint what came in before it. The endpoint, and its

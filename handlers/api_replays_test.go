@@ -30,8 +30,7 @@ func (w *world) past(n int, body string) (source object, events []string) {
 // advance lets a job make what it may, and all that is due have one outcome.
 func (w *world) advance(id string, status relay.DeliveryStatus, code int) {
 	w.t.Helper()
-	job, err := relay.ParseID(relay.PrefixReplay, id)
-	w.must(err)
+	job := w.replayID(id)
 	ctx := context.Background()
 	for range 100 {
 		w.must(w.store.SettleReplay(ctx, job))
@@ -45,6 +44,13 @@ func (w *world) advance(id string, status relay.DeliveryStatus, code int) {
 		}
 	}
 	w.t.Fatalf("%s does not come to an end", id)
+}
+
+func (w *world) replayID(text string) relay.ID {
+	w.t.Helper()
+	id, err := relay.ParseID(relay.PrefixReplay, text)
+	w.must(err)
+	return id
 }
 
 func (w *world) plan(body object) object {

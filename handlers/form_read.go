@@ -88,27 +88,8 @@ func (f *form) seconds(name, field string, fallback time.Duration) time.Duration
 	return time.Duration(math.Round(max(min(n, maxFormSeconds), -maxFormSeconds) * float64(time.Second)))
 }
 
-// check joins the faults of reading with those of a validation. A field that
-// could not be read is not judged again for what stands in its place.
-func (f *form) check(valid error) error {
-	if valid != nil && relay.KindOf(valid) != relay.KindValidation {
-		return valid
-	}
-	all := f.faults
-	unread := map[string]bool{}
-	for _, fault := range f.faults {
-		unread[fault.Field] = true
-	}
-	var e *relay.Error
-	if errors.As(valid, &e) {
-		for _, fault := range e.Fields {
-			if !unread[fault.Field] {
-				all = append(all, fault)
-			}
-		}
-	}
-	return all.err()
-}
+// check joins the faults of reading with those of a validation.
+func (f *form) check(valid error) error { return f.faults.with(valid) }
 
 // ids reads a repeated field of ids.
 func (f *form) ids(name string, prefix relay.Prefix) ([]relay.ID, error) {

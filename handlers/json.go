@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -54,6 +55,28 @@ func (f *faults) add(field, message string) {
 }
 
 func (f faults) err() error { return relay.Invalid(f...) }
+
+// with joins the faults of reading with those of a validation. A field that
+// could not be read is not judged again for what stands in its place.
+func (f faults) with(valid error) error {
+	if valid != nil && relay.KindOf(valid) != relay.KindValidation {
+		return valid
+	}
+	all := f
+	unread := map[string]bool{}
+	for _, fault := range f {
+		unread[fault.Field] = true
+	}
+	var e *relay.Error
+	if errors.As(valid, &e) {
+		for _, fault := range e.Fields {
+			if !unread[fault.Field] {
+				all = append(all, fault)
+			}
+		}
+	}
+	return all.err()
+}
 
 // decodeBody reads a JSON object into a struct whose fields are all opts. It is
 // strict: fields that the struct does not have are refused by name, and so are

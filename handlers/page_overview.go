@@ -88,10 +88,10 @@ func (v *visit) pausedReplays() ([]views.Attention, error) {
 	jobs, err := v.store.Replays(v.ctx, v.project.ID, db.ReplayFilter{Status: relay.ReplayPaused}, db.Page{Limit: 5})
 	var found []views.Attention
 	for i := range jobs.Rows {
-		job := &jobs.Rows[i]
+		job := v.replay(&jobs.Rows[i])
 		found = append(found, views.Attention{
-			Kind: views.AttentionReplay, ID: job.ID, Name: "Replay “" + views.ReplayTitle(v.replay(job)) + "”",
-			Count: max(job.Progress.Total-job.Progress.Processed, 0), Detail: job.Reason, Since: job.UpdatedAt,
+			Kind: views.AttentionReplay, ID: job.ID, Name: "Replay “" + views.ReplayTitle(job) + "”",
+			Count: job.Progress.Remaining(), Detail: job.Reason, Since: jobs.Rows[i].UpdatedAt,
 		})
 	}
 	return found, err

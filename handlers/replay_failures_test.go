@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/reprise-dev/reprise/relay"
@@ -12,8 +11,8 @@ func TestReplayFailuresSoFar(t *testing.T) { onBoth(t, testReplayFailuresSoFar) 
 func testReplayFailuresSoFar(t *testing.T, w *world) {
 	src, _ := w.past(3, "x")
 	e := w.endpointFor(nil)
-	path := "/api/v1/replays/" + w.api("POST", "/api/v1/replays", object{"endpoint_id": e["id"], "source_id": src["id"], "brake": 0}).data(t, 202)["id"].(string)
-	job := w.parsed(path)
+	id := w.api("POST", "/api/v1/replays", object{"endpoint_id": e["id"], "source_id": src["id"], "brake": 0}).data(t, 202)["id"].(string)
+	job, path := w.replayID(id), "/api/v1/replays/"+id
 	step, err := w.store.WalkReplay(job).Next(t.Context(), 2, nil)
 	w.must(err)
 	if step.Made != 2 {
@@ -31,12 +30,4 @@ func testReplayFailuresSoFar(t *testing.T, w *world) {
 	if len(groups) != 1 || groups[0]["count"] != 1.0 || groups[0]["retrying"] != 2.0 {
 		t.Errorf("one failed for good: %v", groups)
 	}
-}
-
-// parsed is the job that a path names.
-func (w *world) parsed(path string) relay.ID {
-	w.t.Helper()
-	id, err := relay.ParseID(relay.PrefixReplay, strings.TrimPrefix(path, "/api/v1/replays/"))
-	w.must(err)
-	return id
 }

@@ -149,7 +149,7 @@ func replaySentence(r *Replay) string {
 			return "It takes each event half a minute after it came in, so that none is missed and none sent twice. The newest ones take that long."
 		}
 	case relay.ReplayPaused:
-		return or(line(r.Reason), "Paused.") + " " + verb(p.Total-p.Processed, "One delivery remains.", count(max(p.Total-p.Processed, 0))+" deliveries remain.")
+		return or(line(r.Reason), "Paused.") + " " + verb(p.Remaining(), "One delivery remains.", count(p.Remaining())+" deliveries remain.")
 	case relay.ReplayFailed:
 		return or(line(r.Reason), "The job could not go on.")
 	case relay.ReplayCancelled:

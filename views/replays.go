@@ -43,6 +43,9 @@ type ReplayProgress struct {
 	Left      time.Duration
 }
 
+// Remaining are the deliveries that are not done.
+func (p ReplayProgress) Remaining() int { return max(p.Total-p.Processed, 0) }
+
 // ReplayPlan is what a job will do, counted when it was planned.
 type ReplayPlan struct {
 	Events     int // selected

@@ -152,6 +152,10 @@ func TestReplayTexts(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, out.String())
 		}
 	}
+	out.Reset()
+	if err := writeFailures(&out, []failureRow{{Cause: "timeout", Count: 1200, Retrying: 3}}); err != nil || !strings.Contains(out.String(), "1,200  3         timeout") {
+		t.Errorf("failures: %q, %v", out.String(), err)
+	}
 	now := time.Date(2026, 3, 8, 0, 0, 0, 0, time.UTC)
 	for in, want := range map[string]string{"": "", "7d": "2026-03-01T00:00:00Z", "90m": "2026-03-07T22:30:00Z", "2026-03-01T00:00:00+01:00": "2026-03-01T00:00:00+01:00"} {
 		if got, err := timeFlag("from", in, now); err != nil || got != want {

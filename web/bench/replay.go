@@ -78,26 +78,31 @@ func (b *bench) replaying(ctx context.Context, r *result) error {
 // with time falls on both alike.
 func (b *bench) alternate(ctx context.Context, job string, out *replayed) error {
 	var alone, beside pieces
-	for turn := range b.turns() {
-		halves := []bool{false, true}
-		if turn%2 == 1 {
-			halves = []bool{true, false}
+	runs := true
+	turnTo := func(running bool) error {
+		if running == runs {
+			return nil
 		}
-		for half, running := range halves {
-			if half == 1 || turn == 0 {
-				how := "pause"
-				if running {
-					how = "resume"
-				}
-				if err := b.gateway.turn(ctx, job, how); err != nil {
-					return err
-				}
-				sleepUntil(ctx, time.Now().Add(b.plan.Turn)) // what is under way ends
-			}
-			var err error
-			if running {
+		how := "pause"
+		if running {
+			how = "resume"
+		}
+		if err := b.gateway.turn(ctx, job, how); err != nil {
+			return err
+		}
+		runs = running
+		sleepUntil(ctx, time.Now().Add(b.plan.Turn)) // what is under way ends
+		return nil
+	}
+	for turn := range b.turns() {
+		first := turn%2 == 1
+		for _, running := range []bool{first, !first} {
+			err := turnTo(running)
+			switch {
+			case err != nil:
+			case running:
 				err = b.measured(ctx, job, out, func() error { return b.piece(ctx, "beside", &beside) })
-			} else {
+			default:
 				err = b.piece(ctx, "alone", &alone)
 			}
 			if err != nil {
@@ -105,12 +110,10 @@ func (b *bench) alternate(ctx context.Context, job string, out *replayed) error 
 			}
 		}
 	}
-	if b.turns()%2 == 0 { // the last half had it paused
-		if err := b.gateway.turn(ctx, job, "resume"); err != nil {
-			return err
-		}
+	err := turnTo(true)
+	if err != nil {
+		return err
 	}
-	var err error
 	if out.Alone, err = b.outcome(ctx, alone); err != nil {
 		return err
 	}
