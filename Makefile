@@ -9,7 +9,7 @@ BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 LOCAL   := REPRISE_EGRESS_ALLOW="$${REPRISE_EGRESS_ALLOW:-127.0.0.0/8,::1/128}"
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test cover check generate fmt lint vuln bench clean
+.PHONY: help run demo build test cover check generated generate fmt lint vuln bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ build: ## Build bin/reprise, one static binary
 
 test: ## Set up what the tests need (PostgreSQL, Redis, Chromium) and run them all
 	@.ci/setup
-	@go run ./db/dbtest/with .ci/packages $(TESTFLAGS)
+	@.ci/packages $(TESTFLAGS)
 
 cover: ## Run the tests and write coverage.out and its summary
 	@.ci/setup
@@ -33,8 +33,10 @@ cover: ## Run the tests and write coverage.out and its summary
 	@go tool cover -func=coverage.out | tail -n 1
 
 check: ## All that must hold before a change goes in
+	@$(MAKE) --no-print-directory generated lint vuln test build
+
+generated: ## Fail if a generated file is not what `make generate` makes
 	@.ci/generated
-	@$(MAKE) --no-print-directory lint vuln test build
 
 generate: ## Make *_templ.go and static/app.css anew (needs Node.js)
 	@.ci/generate
