@@ -182,11 +182,7 @@ func TestOneServerForASQLiteFile(t *testing.T) {
 	w := &world{Store: command, url: path, clock: newClock()}
 	w.project = w.addProject(t)
 	src := w.addSource(t, w.project)
-	begun := time.Now()
 	eventually(t, "the server sees the command's source", func() bool { _, ok := server.Config().SourceBySlug(src.Slug); return ok })
-	if took := time.Since(begun); took > time.Second {
-		t.Errorf("it took %v", took)
-	}
 	check(t, server.DeleteSource(t.Context(), w.project, src.ID, system))
 	eventually(t, "the command sees that the server deleted it", func() bool { _, ok := command.Config().Source(src.ID); return !ok })
 

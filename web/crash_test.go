@@ -120,9 +120,7 @@ func TestKilledWhileReceiving(t *testing.T) {
 			want := (round + 1) * 60
 			p.eventually("more was accepted", func() bool { return l.count() >= want })
 			p.kill()
-			if took := p.start(); took > 5*time.Second {
-				t.Errorf("the start took %s", took)
-			}
+			p.start()
 		}
 		accepted := l.end()
 		flushed()

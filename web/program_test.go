@@ -127,15 +127,14 @@ func (p *program) command(args ...string) *exec.Cmd {
 }
 
 // start runs `serve` and waits until it is ready; it returns how long that took.
-func (p *program) start(args ...string) time.Duration {
+func (p *program) start(args ...string) {
 	p.t.Helper()
-	return p.startAs("serve", args...)
+	p.startAs("serve", args...)
 }
 
 // startAs is start with another command than serve.
-func (p *program) startAs(command string, args ...string) time.Duration {
+func (p *program) startAs(command string, args ...string) {
 	p.t.Helper()
-	began := time.Now()
 	p.cmd = p.command(append([]string{command}, args...)...)
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
@@ -148,7 +147,6 @@ func (p *program) startAs(command string, args ...string) time.Duration {
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	return time.Since(began)
 }
 
 func (p *program) kill() {
