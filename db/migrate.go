@@ -18,17 +18,19 @@ func migrations() *migrate.Migrations {
 	m.Add(migrate.Migration{Name: "0002", Comment: "where repeated answers point to", Up: steps(schema0002)})
 	m.Add(migrate.Migration{Name: "0003", Comment: "many pairs in one row of a plan", Up: steps(schema0003)})
 	m.Add(migrate.Migration{Name: "0004", Comment: "plans as they are written", Up: steps(schema0004)})
+	m.Add(migrate.Migration{Name: "0006", Comment: "the path behind a source's slug", Up: steps(schema0006)})
 	return m
 }
 
 // steps runs one statement after another in one transaction. Statements are
 // written once for both databases, with BYTES, INT8 and NOROWID standing for
-// what differs; those that begin with POSTGRES are for that only.
+// what differs; those that begin with POSTGRES are for that only. A step can
+// run again: the process may have died before it was noted as done.
 func steps(schema string) func(context.Context, *migrate.Migrator, *migrate.Migration) error {
 	return func(ctx context.Context, m *migrate.Migrator, _ *migrate.Migration) error {
 		words := strings.NewReplacer("BYTES", "BYTEA", "NOROWID", "", "INT8", "BIGINT")
 		if m.DB().Dialect().Name() == dialect.SQLite {
-			words = strings.NewReplacer("BYTES", "BLOB", "NOROWID", "WITHOUT ROWID", "INT8", "INTEGER")
+			words = strings.NewReplacer("BYTES", "BLOB", "NOROWID", "WITHOUT ROWID", "INT8", "INTEGER", "ADD COLUMN IF NOT EXISTS", "ADD COLUMN")
 		}
 		return m.DB().RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 			for statement := range strings.SplitSeq(words.Replace(schema), ";") {
@@ -36,7 +38,7 @@ func steps(schema string) func(context.Context, *migrate.Migrator, *migrate.Migr
 				if statement == "" || special && m.DB().Dialect().Name() == dialect.SQLite {
 					continue
 				}
-				if _, err := tx.Tx.ExecContext(ctx, statement); err != nil {
+				if _, err := tx.Tx.ExecContext(ctx, statement); err != nil && !strings.Contains(err.Error(), "duplicate column name") {
 					return fmt.Errorf("%w in %s", err, statement)
 				}
 			}

@@ -13,6 +13,7 @@ type payloadRow struct {
 	EventID       relay.ID `bun:",pk"`
 	ProjectID     relay.ID
 	Method        string
+	Path          []byte
 	Query         []byte
 	IP            string
 	Headers       []byte
@@ -21,7 +22,7 @@ type payloadRow struct {
 }
 
 func (r *payloadRow) open() (relay.Payload, error) {
-	p := relay.Payload{Method: r.Method, Query: string(r.Query), IP: r.IP, Body: r.Body}
+	p := relay.Payload{Method: r.Method, Path: string(r.Path), Query: string(r.Query), IP: r.IP, Body: r.Body}
 	var err error
 	if p.Headers, err = relay.DecodeHeaders(r.Headers); err != nil {
 		return p, err

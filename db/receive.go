@@ -66,7 +66,7 @@ var (
 		cols(kText, "verdict idempotency_key"), cols(kBytes, "duplicate_of"), cols(kBool, "is_test"),
 		cols(kText, "content_type"), cols(kInt, "size received_at")))
 	insertPayload = insertion("payloads", "", "", columnsOf(cols(kBytes, "event_id project_id"), cols(kText, "method"),
-		cols(kBytes, "query"), cols(kText, "ip"), cols(kBytes, "headers routing body")))
+		cols(kBytes, "query"), cols(kText, "ip"), cols(kBytes, "headers routing body path")))
 	insertDelivery = insertion("deliveries", "ON CONFLICT DO NOTHING", "id", columnsOf(
 		cols(kBytes, "id project_id event_id endpoint_id source_id"), cols(kText, "event_type status"),
 		cols(kInt, "lane attempts due_at fence lease_until lease_owner interrupted"),
@@ -85,7 +85,7 @@ func receptionWorks(batch []*reception, count counters) []*work {
 			string(e.Verdict), textArg(e.IdempotencyKey), idArg(e.DuplicateOf), e.IsTest, clean(e.ContentType),
 			int64(e.Size), micros(e.ReceivedAt))
 		payloads.add(e.ID[:], e.ProjectID[:], clean(p.Method), blob([]byte(p.Query)), clean(p.IP),
-			blob(relay.EncodeHeaders(p.Headers)), blob(relay.EncodeRoutes(p.Routing)), blob(p.Body))
+			blob(relay.EncodeHeaders(p.Headers)), blob(relay.EncodeRoutes(p.Routing)), blob(p.Body), blob([]byte(p.Path)))
 		count.event(e)
 		if e.Status == relay.EventDuplicate || e.Status == relay.EventRejected {
 			continue

@@ -28,7 +28,7 @@ func TestEvents(t *testing.T) {
 	}
 	want := object{
 		"id": id, "project_id": relay.PrefixProject.Format(w.mine.project.ID), "source_id": src["id"], "event_type": "order.paid", "status": "forwarding",
-		"signature_valid": true, "verdict": "valid", "method": "POST", "query": "a=1&a=2", "content_type": "application/json", "body": `{"type":"order.paid","<b>":"é"}`,
+		"signature_valid": true, "verdict": "valid", "method": "POST", "path": "", "query": "a=1&a=2", "content_type": "application/json", "body": `{"type":"order.paid","<b>":"é"}`,
 		"body_encoding": "text", "size": 32.0, "idempotency_key": "k1", "is_duplicate": false, "duplicate_of": nil, "is_test": false, "received_at": ev["received_at"],
 		"routing": []any{route(wanted, true, "matched"), route(filtered, false, "event_type_filtered"), route(elsewhere, false, "source_not_subscribed")},
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,7 @@ type Options struct {
 	Queue Queue
 
 	PublicURL      string // scheme and host, no slash at the end
+	IngestURL      string // the same of a host that serves nothing but ingest URLs; empty: there is none
 	MaxBodyBytes   int    // of a request; 0: 5 MiB
 	TrustedProxies []netip.Prefix
 	Egress         relay.EgressPolicy
@@ -67,20 +69,21 @@ type Options struct {
 // end it with ShutdownWithContext.
 type App struct {
 	*fiber.App
-	o          Options
-	store      *db.Store
-	queue      Queue
-	sessions   *scs.SessionManager
-	cookie     string // the name of the session cookie
-	passwords  *passwords
-	throttle   *throttle
-	sources    *sourceLimits
-	counts     *counts
-	log        *slog.Logger
-	now        func() time.Time
-	secureSite bool // the public URL is https
-	streams    atomic.Int32
-	streamTime time.Duration
+	o                        Options
+	store                    *db.Store
+	queue                    Queue
+	sessions                 *scs.SessionManager
+	cookie                   string // the name of the session cookie
+	passwords                *passwords
+	throttle                 *throttle
+	sources                  *sourceLimits
+	counts                   *counts
+	log                      *slog.Logger
+	now                      func() time.Time
+	secureSite               bool   // the public URL is https
+	ingestHost, ingestScheme string // of the ingest URL
+	streams                  atomic.Int32
+	streamTime               time.Duration
 }
 
 const (
@@ -100,7 +103,7 @@ const (
 func New(o Options) *App {
 	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, defaultMaxBody)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, defaultReadTimeout)
-	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
+	o.PublicURL, o.IngestURL = strings.TrimSuffix(o.PublicURL, "/"), strings.TrimSuffix(o.IngestURL, "/")
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -114,6 +117,9 @@ func New(o Options) *App {
 		o: o, store: o.Store, queue: o.Queue, log: o.Log, now: o.Now,
 		secureSite: strings.HasPrefix(o.PublicURL, "https://"), streamTime: streamTime,
 		passwords: newPasswords(), throttle: newThrottle(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
+	}
+	if u, err := url.Parse(o.IngestURL); err == nil && u.Host != "" {
+		a.ingestHost, a.ingestScheme = plainHost(u.Host, u.Scheme), u.Scheme
 	}
 	a.setUpSessions()
 	a.App = fiber.New(fiber.Config{

@@ -30,6 +30,7 @@ type eventOut struct {
 type eventDetail struct {
 	eventOut
 	Method       string          `json:"method"`
+	Path         string          `json:"path"` // behind the source's slug; empty: nothing
 	Headers      json.RawMessage `json:"headers"`
 	Query        string          `json:"query"`
 	Body         string          `json:"body"`
@@ -61,7 +62,7 @@ func (a *App) eventDetail(ev *relay.Event, p *relay.Payload) eventDetail {
 	config := a.store.Config()
 	src, _ := config.Source(ev.SourceID)
 	out := eventDetail{
-		eventOut: eventShape(ev), Method: p.Method, Query: p.Query,
+		eventOut: eventShape(ev), Method: p.Method, Path: p.Path, Query: p.Query,
 		Headers: headerMap(relay.RedactHeaders(p.Headers, secretHeadersOf(src)...)), Routing: []routeOut{},
 	}
 	out.Body, out.BodyEncoding = bodyText(p.Body)

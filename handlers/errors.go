@@ -74,6 +74,8 @@ func (a *App) handleError(c *fiber.Ctx, err error) error {
 	return a.errorPage(c, status, e)
 }
 
+var errNothing = &relay.Error{Kind: relay.KindNotFound, Detail: "There is nothing at this address."}
+
 // explain makes of any error one that is safe to show.
 func (a *App) explain(err error) *relay.Error {
 	var known *relay.Error
@@ -86,7 +88,7 @@ func (a *App) explain(err error) *relay.Error {
 	}
 	switch web.Code {
 	case fiber.StatusNotFound:
-		return &relay.Error{Kind: relay.KindNotFound, Detail: "There is nothing at this address."}
+		return errNothing
 	case fiber.StatusMethodNotAllowed:
 		return &relay.Error{Kind: kindMethodNotAllowed, Detail: "This address does not take this method; the header Allow lists those that it takes."}
 	case fiber.StatusRequestEntityTooLarge:

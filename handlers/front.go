@@ -22,6 +22,7 @@ func (a *App) front(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		start, id := time.Now(), newRequestID()
 		defer a.logRequest(rc, start, id)
 		rc.Response.Header.Set(requestIDHeader, id)
+		defer harden(&rc.Response)
 		defer func() {
 			if cause := recover(); cause != nil {
 				a.log.ErrorContext(context.Background(), "a handler panicked", "request_id", id, "panic", cause, "stack", string(debug.Stack()))
@@ -39,6 +40,10 @@ func (a *App) front(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		if len(rc.Request.Body()) > a.o.MaxBodyBytes {
 			rc.SetConnectionClose()
 			linger(rc.Conn())
+		}
+		if a.onIngestHost(rc) && !bytes.HasPrefix(rc.URI().PathOriginal(), ingestPrefix) {
+			writeProblem(&rc.Response, fiber.StatusNotFound, errNothing)
+			return
 		}
 		next(rc)
 	}

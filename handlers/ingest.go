@@ -41,8 +41,10 @@ func (a *App) ingest(c *fiber.Ctx) error {
 			return &relay.Error{Kind: relay.KindRateLimited, Detail: "This source receives too many requests. Try again later.", RetryAfter: wait}
 		}
 	}
+	called := string(c.Context().URI().PathOriginal())
 	in := a.judge(src, relay.Payload{
 		Method:  string(c.Request().Header.Method()),
+		Path:    pathBehind(called, src.Slug),
 		Query:   string(c.Request().URI().QueryString()),
 		IP:      a.clientIP(c.Context()),
 		Headers: copyHeaders(&c.Request().Header),
@@ -50,7 +52,7 @@ func (a *App) ingest(c *fiber.Ctx) error {
 	}, now)
 	in.event.EventType = relay.EventType(*src, &in.payload)
 	in.event.IdempotencyKey = relay.IdempotencyKey(*src, &in.payload)
-	in.event.Verdict = relay.Verify(src.Verifier, now, &in.payload, a.ingestURL(src))
+	in.event.Verdict = relay.Verify(src.Verifier, now, &in.payload, a.calledSite(c.Context())+called)
 	if in.event.SignatureValid = in.event.Verdict.OK(); in.event.SignatureValid {
 		a.plan(in, src)
 	} else {
@@ -77,11 +79,8 @@ func (a *App) acknowledge(resp *fasthttp.Response, src *relay.Source, event *rel
 	}
 	a.counts.accepted.Inc()
 	if own := src.CustomResponse; own != nil {
-		resp.Header.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 		resp.SetStatusCode(own.Status)
-		if own.ContentType != "" {
-			resp.Header.SetContentType(own.ContentType)
-		}
+		resp.Header.SetContentType(own.AnswerType())
 		resp.SetBodyString(own.Body)
 		return nil
 	}
@@ -107,8 +106,14 @@ func writeReceipt(resp *fasthttp.Response, status int, id relay.ID, event relay.
 	resp.SetBody(b)
 }
 
-// ingestURL is where providers post to.
-func (a *App) ingestURL(src *relay.Source) string { return a.o.PublicURL + "/in/" + src.Slug }
+// pathBehind is what follows the slug in the path of a call, if it is more than
+// a slash.
+func pathBehind(called, slug string) string {
+	if path := strings.TrimPrefix(called, "/in/"+slug); path != "/" {
+		return path
+	}
+	return ""
+}
 
 // copyHeaders takes the header lines as they came: all of them, in their order
 // and letter case. One copy of the bytes holds every name and value.

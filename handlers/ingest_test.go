@@ -264,3 +264,31 @@ func BenchmarkIngest(b *testing.B) {
 		}
 	})
 }
+
+// TestWhatFollowsTheSlugIsKept posts to addresses below a source's own, which
+// once were answered with 404.
+func TestWhatFollowsTheSlugIsKept(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.source(object{"slug": "shop"})
+		for path, kept := range map[string]string{
+			"/in/shop": "", "/in/shop/": "", "/in/shop/eu/orders": "/eu/orders", "/in/shop/eu/": "/eu/", "/in/shop//": "//",
+			"/in/shop/a%2Fb/%C3%AB?x=1": "/a%2Fb/%C3%AB", "/in/shop/../../api/v1/events": "/../../api/v1/events", "/in/shop/shop": "/shop",
+		} {
+			for _, method := range []string{"POST", "PUT", "PATCH"} {
+				id := w.call(method, path, "x").json(t, 202)["event_id"].(string)
+				if got := w.api("GET", "/api/v1/events/"+id, nil).data(t, 200)["path"]; got != kept {
+					t.Errorf("%s %s: path %q, want %q", method, path, got, kept)
+				}
+			}
+			w.call("GET", path, nil).problem(t, 405, kindMethodNotAllowed)
+		}
+		for _, path := range []string{"/in/", "/in//shop", "/in/shopping/eu", "/in/../shop", "/in/%2e%2e/shop", "/IN/shop/"} {
+			if got := w.call("POST", path, "x"); got.StatusCode != 404 {
+				t.Errorf("%s: %d", path, got.StatusCode)
+			}
+		}
+		if page := w.call("GET", "/events/"+w.call("POST", "/in/shop/eu/orders", "x").json(t, 202)["event_id"].(string), nil, "Cookie", w.logIn(testEmail)); !strings.Contains(page.text, "/eu/orders") {
+			t.Error("the page does not show the path")
+		}
+	})
+}

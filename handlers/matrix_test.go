@@ -294,7 +294,7 @@ func TestUnknownPaths(t *testing.T) {
 	w.source(object{"slug": "orders"})
 	for _, path := range []string{
 		"/api/v1/nothing", "/api/v1", "/api/v1/", "/API/v1/sources", "/api/v1/sources/", "//api/v1/sources", "/api/v1/../v1/sources", "/in", "/in/",
-		"/in/orders/", "/IN/orders", "/in/Orders", "/in/../api/v1/sources", "/in/%2e%2e%2fapi", "/in/%252e%252e", "/in//orders", "/in/x", "/v1/" + strings.Repeat("a/", 5000),
+		"/IN/orders", "/in/Orders", "/in/../api/v1/sources", "/in/%2e%2e%2fapi", "/in/%252e%252e", "/in//orders", "/in/x", "/v1/" + strings.Repeat("a/", 5000),
 	} {
 		if got := w.call("POST", path, "{}", "X-API-Key", w.mine.write); got.StatusCode != 404 {
 			t.Errorf("%.60s: %d %s", path, got.StatusCode, got.text)

@@ -111,7 +111,7 @@ func (a *App) frame(c *call) views.Frame {
 
 // bareFrame is the frame of a page for nobody in particular.
 func (a *App) bareFrame(c *fiber.Ctx) views.Frame {
-	return views.Frame{PublicURL: a.o.PublicURL, Path: c.OriginalURL(), Version: a.o.Version, Now: a.store.Now()}
+	return views.Frame{PublicURL: a.o.PublicURL, IngestURL: a.ingestSite(), Path: c.OriginalURL(), Version: a.o.Version, Now: a.store.Now()}
 }
 
 // at is the frame of a page that may be drawn in answer to a form: links on it

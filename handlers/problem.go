@@ -46,5 +46,5 @@ func writeProblem(resp *fasthttp.Response, status int, e *relay.Error) {
 func setAPIHeaders(resp *fasthttp.Response) {
 	resp.Header.Set("Cache-Control", "no-store")
 	resp.Header.Set("X-Content-Type-Options", "nosniff")
-	resp.Header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	resp.Header.Set("Content-Security-Policy", answerPolicy)
 }

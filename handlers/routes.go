@@ -9,9 +9,11 @@ func (a *App) routes(app *fiber.App) {
 	app.Get("/readyz", a.readyz)
 	app.Get("/metrics", a.metrics)
 
-	app.Post("/in/:slug", a.ingest)
-	app.Put("/in/:slug", a.ingest)
-	app.Patch("/in/:slug", a.ingest)
+	for _, path := range []string{"/in/:slug", "/in/:slug/*"} {
+		app.Post(path, a.ingest)
+		app.Put(path, a.ingest)
+		app.Patch(path, a.ingest)
+	}
 
 	for _, prefix := range []string{"/api/v1", "/v1"} {
 		a.api(app.Group(prefix))

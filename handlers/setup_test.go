@@ -178,6 +178,12 @@ type answer struct {
 // string or bytes goes as JSON.
 func (w *world) call(method, path string, body any, headers ...string) answer {
 	w.t.Helper()
+	return w.callAt(strings.TrimPrefix(testURL, "http://"), method, path, body, headers...)
+}
+
+// callAt is call at another host.
+func (w *world) callAt(host, method, path string, body any, headers ...string) answer {
+	w.t.Helper()
 	var reader io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -191,7 +197,7 @@ func (w *world) call(method, path string, body any, headers ...string) answer {
 		reader = bytes.NewReader(text)
 	}
 	req := httptest.NewRequest(method, path, reader)
-	req.Host = strings.TrimPrefix(testURL, "http://")
+	req.Host = host
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
@@ -199,6 +205,7 @@ func (w *world) call(method, path string, body any, headers ...string) answer {
 	w.must(err)
 	text, err := io.ReadAll(resp.Body)
 	w.must(err)
+	resp.Request = req
 	return answer{resp, string(text)}
 }
 

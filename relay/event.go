@@ -37,6 +37,7 @@ type Event struct {
 // for byte.
 type Payload struct {
 	Method  string
+	Path    string // what followed the source's slug, as it came: "/eu/orders"
 	Query   string // raw
 	IP      string
 	Headers Headers

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"mime"
 	"slices"
 	"strings"
 )
@@ -123,15 +124,8 @@ func isLocation(s string) bool {
 
 func (c *CustomResponse) validate(f *fields) {
 	f.between("custom_response.status", c.Status, 200, 299)
-	// Anything that a browser would run stays out: the answer comes from the
-	// origin of the dashboard.
-	switch kind, _, _ := strings.Cut(strings.ToLower(c.ContentType), ";"); strings.TrimSpace(kind) {
-	case "", "application/json", "application/xml", "text/plain", "text/xml", "application/x-www-form-urlencoded":
-	default:
-		f.add("custom_response.content_type", "must be application/json, application/xml, text/xml, text/plain or application/x-www-form-urlencoded")
-	}
-	if !isFieldValue(c.ContentType) || len(c.ContentType) > 100 {
-		f.add("custom_response.content_type", "must be a content type such as application/json")
+	if c.ContentType != "" && (!isInert(c.ContentType) || !isFieldValue(c.ContentType) || len(c.ContentType) > 100) {
+		f.add("custom_response.content_type", "must be application/json, another type that ends in +json, text/plain or application/x-www-form-urlencoded")
 	}
 	if len(c.Body) > maxCustomResponse {
 		f.add("custom_response.body", "must have at most %d bytes", maxCustomResponse)
@@ -139,6 +133,31 @@ func (c *CustomResponse) validate(f *fields) {
 	if c.Body != "" && (c.Status == 204 || c.Status == 205) {
 		f.add("custom_response.body", "must be empty with status %d", c.Status)
 	}
+}
+
+// AnswerType is the content type to answer with: the one that was set, unless a
+// browser might run what it names. Such types were once allowed.
+func (c *CustomResponse) AnswerType() string {
+	if isInert(c.ContentType) {
+		return c.ContentType
+	}
+	return plainText
+}
+
+const plainText = "text/plain; charset=utf-8"
+
+// isInert reports whether no browser runs anything in a content of that type:
+// the answer may come from the origin of the dashboard.
+func isInert(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	switch kind {
+	case "application/json", "text/plain", "application/x-www-form-urlencoded":
+		return true
+	}
+	return strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
 }
 
 func presetNames() string {

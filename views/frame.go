@@ -34,6 +34,7 @@ type Frame struct {
 	Flash       *Flash        // once, after a redirect
 	Notices     []Notice      // about the product itself, on every page while they hold
 	PublicURL   string        // scheme and host, no slash at the end
+	IngestURL   string        // the same of where webhooks come in
 	Path        string        // path and query of this page; forms send it as return_to
 	DeadLetters int           // count beside the entry in the side bar; 0 shows none
 	Version     string        // of the product

@@ -12,7 +12,7 @@ import "github.com/reprise-dev/reprise/relay"
 
 // sourceForm makes or changes a source. Which fields of the verifier show is
 // decided by the style sheet from the chosen radio button; all are sent.
-func sourceForm(f SourceForm, publicURL string) templ.Component {
+func sourceForm(f SourceForm, ingestURL string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -62,7 +62,7 @@ func sourceForm(f SourceForm, publicURL string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = text(entry{Label: "Slug", Name: "slug", Value: f.Slug, Code: true, Placeholder: "made from the name", Hint: "The ingest URL: " + publicURL + "/in/" + or(f.Slug, "<slug>"), Errors: f.Errors}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = text(entry{Label: "Slug", Name: "slug", Value: f.Slug, Code: true, Placeholder: "made from the name", Hint: "The ingest URL: " + ingestURL + "/in/" + or(f.Slug, "<slug>"), Errors: f.Errors}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -316,7 +316,7 @@ func SourceNewPage(m SourceFormModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = sourceForm(m.Form, m.PublicURL).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = sourceForm(m.Form, m.IngestURL).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -420,7 +420,7 @@ func SourcePage(m SourceModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if m.Tab == "settings" {
-				templ_7745c5c3_Err = sourceForm(m.Form, m.PublicURL).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = sourceForm(m.Form, m.IngestURL).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

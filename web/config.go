@@ -18,6 +18,8 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/reprise-dev/reprise/handlers"
 )
 
 // Config is everything that the environment sets. The names, the defaults and
@@ -25,6 +27,7 @@ import (
 type Config struct {
 	Addr               string     `env:"REPRISE_ADDR" envDefault:"127.0.0.1:8080"`
 	PublicURL          string     `env:"REPRISE_PUBLIC_URL"` // without a slash at the end; made from Addr if not set
+	IngestURL          string     `env:"REPRISE_INGEST_URL"` // likewise; empty: none
 	DatabaseURL        string     `env:"DATABASE_URL" envDefault:"sqlite://data/reprise.db"`
 	RedisURL           string     `env:"REDIS_URL" envDefault:"embedded"`
 	SecretKey          SecretKey  `env:"REPRISE_SECRET_KEY"`
@@ -65,6 +68,7 @@ func LoadConfig(environ map[string]string) (Config, error) {
 		return Config{}, err
 	}
 	cfg.PublicURL = strings.TrimSuffix(cmp.Or(cfg.PublicURL, publicURL(cfg.Addr)), "/")
+	cfg.IngestURL = strings.TrimSuffix(cfg.IngestURL, "/")
 	return cfg, nil
 }
 
@@ -73,6 +77,10 @@ func (c *Config) check(f faults) {
 	f.unless(validAddr(c.Addr), "REPRISE_ADDR", "must be host:port, such as 127.0.0.1:8080")
 	f.unless(c.PublicURL == "" || validOrigin(c.PublicURL), "REPRISE_PUBLIC_URL",
 		"must be http:// or https:// and a host, without a path, such as https://hooks.example.com")
+	f.unless(c.IngestURL == "" || validOrigin(c.IngestURL), "REPRISE_INGEST_URL",
+		"must be http:// or https:// and a host, without a path, such as https://in.example.com")
+	f.unless(c.IngestURL == "" || !handlers.SameHost(c.IngestURL, cmp.Or(c.PublicURL, publicURL(c.Addr))), "REPRISE_INGEST_URL",
+		"must have another host than REPRISE_PUBLIC_URL: no page and no API answers there")
 	f.unless(validDatabaseURL(c.DatabaseURL), "DATABASE_URL",
 		"must be sqlite://path/to/file.db or postgres://user:password@host:port/database")
 	f.unless(c.RedisURL == "embedded" || hasHost(c.RedisURL, "redis", "rediss"), "REDIS_URL",

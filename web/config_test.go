@@ -44,6 +44,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	got, err := LoadConfig(map[string]string{
 		"REPRISE_ADDR":                  "[::]:9000",
 		"REPRISE_PUBLIC_URL":            "https://hooks.example.com/",
+		"REPRISE_INGEST_URL":            "https://in.example.com/",
 		"DATABASE_URL":                  "postgres://u:p@db:5432/reprise?sslmode=disable",
 		"REDIS_URL":                     "rediss://:secret@cache:6380/2",
 		"REPRISE_SECRET_KEY":            strings.Repeat("0f", 32),
@@ -69,6 +70,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	want := Config{
 		Addr:          "[::]:9000",
 		PublicURL:     "https://hooks.example.com",
+		IngestURL:     "https://in.example.com",
 		DatabaseURL:   "postgres://u:p@db:5432/reprise?sslmode=disable",
 		RedisURL:      "rediss://:secret@cache:6380/2",
 		SecretKey:     SecretKey(strings.Repeat("\x0f", 32)),
@@ -138,6 +140,8 @@ func TestConfigFaults(t *testing.T) {
 		"port out of range":         {"REPRISE_ADDR", "127.0.0.1:70000"},
 		"named port":                {"REPRISE_ADDR", "127.0.0.1:http"},
 		"no scheme":                 {"REPRISE_PUBLIC_URL", "hooks.example.com"},
+		"ingest URL with a path":    {"REPRISE_INGEST_URL", "https://in.example.com/in"},
+		"ingest URL of the pages":   {"REPRISE_INGEST_URL", "http://127.0.0.1:8080"},
 		"user in the public URL":    {"REPRISE_PUBLIC_URL", "https://a:b@example.com"},
 		"SQLite without a path":     {"DATABASE_URL", "sqlite://"},
 		"SQLite directory":          {"DATABASE_URL", "sqlite:///srv/"},

@@ -123,7 +123,7 @@ func (s *server) open(ctx context.Context, want roles) error {
 func (s *server) openWeb(key []byte) {
 	s.setup = setupToken(key)
 	s.app = handlers.New(handlers.Options{
-		Store: s.store, Queue: s.client, PublicURL: s.cfg.PublicURL, MaxBodyBytes: s.cfg.MaxBodyBytes,
+		Store: s.store, Queue: s.client, PublicURL: s.cfg.PublicURL, IngestURL: s.cfg.IngestURL, MaxBodyBytes: s.cfg.MaxBodyBytes,
 		TrustedProxies: s.cfg.TrustedProxies, Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow},
 		APIRatePerMinute: s.cfg.APIRatePerMinute, ReplaysPerMinute: s.cfg.ReplaysPerMinute,
 		TestFiresPerMinute: s.cfg.TestFiresPerMinute, MetricsToken: s.cfg.MetricsToken, Version: version,
