@@ -203,7 +203,7 @@ func TestDeliveryFilters(t *testing.T) {
 		first, second := w.receive(t, a, b), w.receive(t, a)
 		dead := claimFrom(t, w.Store, 1, a)[0]
 		record(t, w.Store, outcome(w.Store, dead, relay.DeliveryDLQ))
-		replay, err := w.ReplayDelivery(t.Context(), w.project, first.Deliveries[0].ID, system)
+		replay, err := w.ReplayDelivery(t.Context(), w.project, first.Deliveries[0].ID, system, unlimited)
 		check(t, err)
 		ids := func(f DeliveryFilter) (out []relay.ID) {
 			t.Helper()

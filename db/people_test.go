@@ -349,7 +349,7 @@ func TestWritesOnOneConnection(t *testing.T) {
 	w.w.SetMaxOpenConns(1)
 	e := w.addEndpoint(t, func(e *relay.Endpoint) { e.SourceIDs = []relay.ID{w.source.ID} })
 	in := w.receive(t, e)
-	_, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system)
+	_, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited)
 	check(t, err)
 	_, err = w.RetryDelivery(t.Context(), w.project, in.Deliveries[0].ID, "webhook_delivery.retried", system)
 	check(t, err)

@@ -51,7 +51,7 @@ func TestReplayChangesNothingThatWas(t *testing.T) {
 		}
 		events, payloads := w.dump(t, "events", "status"), w.dump(t, "payloads")
 		deliveries, attempts := w.dump(t, "deliveries", "replayed_by"), w.dump(t, "attempts")
-		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system)
+		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited)
 		check(t, err)
 		equal(t, "replays", len(made), 2)
 		if diff := cmp.Diff(events, w.dump(t, "events", "status")); diff != "" {
@@ -98,21 +98,21 @@ func TestReplayOfReplays(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		e := w.addEndpoint(t)
 		first := w.receive(t, e).Deliveries[0]
-		second, err := w.ReplayDelivery(t.Context(), w.project, first.ID, system)
+		second, err := w.ReplayDelivery(t.Context(), w.project, first.ID, system, unlimited)
 		check(t, err)
-		third, err := w.ReplayDelivery(t.Context(), w.project, first.ID, system)
+		third, err := w.ReplayDelivery(t.Context(), w.project, first.ID, system, unlimited)
 		check(t, err)
 		equal(t, "replay of", third.ReplayOf, first.ID)
 		equal(t, "first replayed by", w.delivery(t, first.ID).ReplayedBy, second.ID)
 		equal(t, "second replayed by", w.delivery(t, second.ID).ReplayedBy, third.ID)
 		w.clock.advance(-time.Hour)
-		fourth, err := w.ReplayDelivery(t.Context(), w.project, third.ID, system)
+		fourth, err := w.ReplayDelivery(t.Context(), w.project, third.ID, system, unlimited)
 		check(t, err)
 		equal(t, "after the clock went back, newer", bytes.Compare(fourth.ID[:], third.ID[:]), 1)
 		var wait sync.WaitGroup
 		for range 20 {
 			wait.Go(func() {
-				if _, err := w.ReplayEvent(t.Context(), w.project, first.EventID, []relay.ID{e.ID, e.ID}, system); err != nil {
+				if _, err := w.ReplayEvent(t.Context(), w.project, first.EventID, []relay.ID{e.ID, e.ID}, system, unlimited); err != nil {
 					t.Error(err)
 				}
 			})
@@ -130,7 +130,7 @@ func TestReplayOfUnmatchedEvents(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		in := w.receive(t)
 		equal(t, "event", w.event(t, in.Event.ID).Status, relay.EventUnmatched)
-		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system)
+		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited)
 		check(t, err)
 		equal(t, "replays to nobody", len(made), 0)
 		equal(t, "event", w.event(t, in.Event.ID).Status, relay.EventUnmatched)
@@ -138,7 +138,7 @@ func TestReplayOfUnmatchedEvents(t *testing.T) {
 		e := w.addEndpoint(t)
 		for range 10 {
 			wait.Go(func() {
-				if _, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system); err != nil {
+				if _, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited); err != nil {
 					t.Error(err)
 				}
 			})
@@ -161,7 +161,7 @@ func TestReplayTargets(t *testing.T) {
 		foreignWorld.project = w.addProject(t)
 		foreign := foreignWorld.addEndpoint(t)
 		in := w.receive(t)
-		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system)
+		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited)
 		check(t, err)
 		var got []relay.ID
 		for _, d := range made {
@@ -170,19 +170,19 @@ func TestReplayTargets(t *testing.T) {
 		if !slices.Equal(got, []relay.ID{match.ID, paused.ID}) {
 			t.Errorf("matching: %v", got)
 		}
-		made, err = w.ReplayEvent(t.Context(), w.project, in.Event.ID, []relay.ID{filtered.ID}, system)
+		made, err = w.ReplayEvent(t.Context(), w.project, in.Event.ID, []relay.ID{filtered.ID}, system, unlimited)
 		check(t, err)
 		equal(t, "named whatever its filter", len(made), 1)
 		before := number(t, w.Store, "SELECT count(*) FROM deliveries")
 		for _, bad := range []relay.ID{disabled.ID, unsubscribed.ID, foreign.ID, relay.NewID()} {
-			_, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, []relay.ID{match.ID, bad}, system)
+			_, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, []relay.ID{match.ID, bad}, system, unlimited)
 			wantKind(t, err, relay.KindValidation)
 			if err != nil && !strings.Contains(err.Error(), relay.PrefixEndpoint.Format(bad)) {
 				t.Errorf("%v does not name %s", err, bad)
 			}
 		}
 		equal(t, "deliveries", number(t, w.Store, "SELECT count(*) FROM deliveries"), before)
-		_, err = w.ReplayEvent(t.Context(), foreignWorld.project, in.Event.ID, nil, system)
+		_, err = w.ReplayEvent(t.Context(), foreignWorld.project, in.Event.ID, nil, system, unlimited)
 		wantKind(t, err, relay.KindNotFound)
 	})
 }
@@ -199,9 +199,9 @@ func TestNotReplayable(t *testing.T) {
 		duplicate, err := w.Receive(t.Context(), w.keyed("k", e))
 		check(t, err)
 		for _, id := range []relay.ID{rejected.Event.ID, duplicate.ID} {
-			_, err := w.ReplayEvent(t.Context(), w.project, id, nil, system)
+			_, err := w.ReplayEvent(t.Context(), w.project, id, nil, system, unlimited)
 			wantKind(t, err, relay.KindNotReplayable)
-			_, err = w.ReplayEvent(t.Context(), w.project, id, []relay.ID{e.ID}, system)
+			_, err = w.ReplayEvent(t.Context(), w.project, id, []relay.ID{e.ID}, system, unlimited)
 			wantKind(t, err, relay.KindNotReplayable)
 		}
 		equal(t, "rejected", w.event(t, rejected.Event.ID).Status, relay.EventRejected)
@@ -220,18 +220,18 @@ func TestReplayFailed(t *testing.T) {
 		for _, c := range claimFrom(t, w.Store, 5, e, other) {
 			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDLQ))
 		}
-		made, err := w.ReplayFailed(t.Context(), w.project, e.ID, time.Time{}, 2, system)
+		made, err := w.ReplayFailed(t.Context(), w.project, e.ID, time.Time{}, 2, system, unlimited)
 		check(t, err)
 		equal(t, "replayed", len(made), 2)
 		equal(t, "oldest", made[0].ReplayOf, dead[0])
 		equal(t, "next", made[1].ReplayOf, dead[1])
-		made, err = w.ReplayFailed(t.Context(), w.project, e.ID, w.delivery(t, dead[3]).CreatedAt, 100, system)
+		made, err = w.ReplayFailed(t.Context(), w.project, e.ID, w.delivery(t, dead[3]).CreatedAt, 100, system, unlimited)
 		check(t, err)
 		equal(t, "replayed since", len(made), 2)
-		made, err = w.ReplayFailed(t.Context(), w.project, e.ID, time.Time{}, 100, system)
+		made, err = w.ReplayFailed(t.Context(), w.project, e.ID, time.Time{}, 100, system, unlimited)
 		check(t, err)
 		equal(t, "the rest", len(made), 1)
-		made, err = w.ReplayFailed(t.Context(), w.project, e.ID, time.Time{}, 100, system)
+		made, err = w.ReplayFailed(t.Context(), w.project, e.ID, time.Time{}, 100, system, unlimited)
 		check(t, err)
 		equal(t, "nothing left", len(made), 0)
 		counts, err := w.DeadByEndpoint(t.Context(), w.project)

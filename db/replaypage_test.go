@@ -42,7 +42,7 @@ func TestReplayPagesAreMadeOnce(t *testing.T) {
 		}
 		wait.Go(func() {
 			for _, id := range events[:20] {
-				if _, err := w.ReplayEvent(t.Context(), w.project, id, []relay.ID{a.ID}, system); err != nil {
+				if _, err := w.ReplayEvent(t.Context(), w.project, id, []relay.ID{a.ID}, system, unlimited); err != nil {
 					t.Error(err)
 				}
 			}
@@ -93,7 +93,7 @@ func TestCancelGivesDeadLettersBack(t *testing.T) {
 		sent := claimFrom(t, w.Store, 1, e)
 		var last []relay.Delivery
 		check(t, w.EachReplayDelivery(t.Context(), w.project, j.ID, "", func(page []relay.Delivery) error { last = page; return nil }))
-		_, err = w.ReplayDelivery(t.Context(), w.project, last[2].ID, system)
+		_, err = w.ReplayDelivery(t.Context(), w.project, last[2].ID, system, unlimited)
 		check(t, err)
 		cancelled, err := w.CancelReplay(t.Context(), w.project, j.ID, system)
 		check(t, err)

@@ -12,25 +12,53 @@ import (
 	"github.com/reprise-dev/reprise/relay"
 )
 
+// Budget counts one replay by hand on each of some endpoints, or on none of
+// them and says why. giveBack takes that back when nothing came of it.
+type Budget func(ctx context.Context, endpoints []relay.ID) (giveBack func(), err error)
+
+// byHand makes replays that somebody asked for one by one. No way leads past
+// the budget of the endpoints; what is refused for another reason is not
+// counted.
+func (s *Store) byHand(ctx context.Context, budget Budget, endpoints []relay.ID, act func(context.Context, bun.Tx) error) error {
+	giveBack, err := budget(ctx, endpoints)
+	if err != nil {
+		return err
+	}
+	err = s.write(ctx, act)
+	switch relay.KindOf(err) {
+	case relay.KindNotFound, relay.KindConflict, relay.KindNotReplayable, relay.KindValidation:
+		giveBack()
+	}
+	return err
+}
+
 // ReplayEvent makes new deliveries of a past event: to the endpoints named,
 // whatever their event filters, or else to those that match now.
-func (s *Store) ReplayEvent(ctx context.Context, project, event relay.ID, endpoints []relay.ID, by relay.Actor) ([]relay.Delivery, error) {
+func (s *Store) ReplayEvent(ctx context.Context, project, event relay.ID, endpoints []relay.ID, by relay.Actor, budget Budget) ([]relay.Delivery, error) {
 	if err := s.refreshConfig(ctx); err != nil {
 		return nil, err
 	}
+	ev, err := replayable(ctx, s.r, project, event)
+	if err != nil {
+		return nil, translate(err)
+	}
+	targets, err := s.replayTargets(&ev, endpoints)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]relay.ID, len(targets))
+	for i, e := range targets {
+		ids[i] = e.ID
+	}
 	var out []relay.Delivery
-	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+	err = s.byHand(ctx, budget, ids, func(ctx context.Context, tx bun.Tx) error {
 		ev, err := replayable(ctx, tx, project, event)
 		if err != nil {
 			return err
 		}
-		targets, err := s.replayTargets(&ev, endpoints)
-		if err != nil {
-			return err
-		}
-		items := make([]replayItem, len(targets))
-		for i, e := range targets {
-			items[i] = replayItem{event: ev, endpoint: e.ID}
+		items := make([]replayItem, len(ids))
+		for i, id := range ids {
+			items[i] = replayItem{event: ev, endpoint: id}
 		}
 		if out, err = s.addReplays(ctx, tx, items); err != nil || len(out) == 0 {
 			return err
@@ -88,12 +116,16 @@ func replayData(made []relay.Delivery) map[string]any {
 }
 
 // ReplayDelivery makes a new delivery of the same event to the same endpoint.
-func (s *Store) ReplayDelivery(ctx context.Context, project, delivery relay.ID, by relay.Actor) (relay.Delivery, error) {
+func (s *Store) ReplayDelivery(ctx context.Context, project, delivery relay.ID, by relay.Actor, budget Budget) (relay.Delivery, error) {
 	if err := s.refreshConfig(ctx); err != nil {
 		return relay.Delivery{}, err
 	}
+	found, err := s.Delivery(ctx, project, delivery)
+	if err != nil {
+		return relay.Delivery{}, err
+	}
 	var out relay.Delivery
-	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+	err = s.byHand(ctx, budget, []relay.ID{found.EndpointID}, func(ctx context.Context, tx bun.Tx) error {
 		old, err := s.lockDelivery(ctx, tx, project, delivery)
 		if err != nil {
 			return err
@@ -121,7 +153,7 @@ func (s *Store) ReplayDelivery(ctx context.Context, project, delivery relay.ID, 
 
 // ReplayFailed replays an endpoint's oldest dead letters, limit at most, those
 // made since a time if that is not zero.
-func (s *Store) ReplayFailed(ctx context.Context, project, endpoint relay.ID, since time.Time, limit int, by relay.Actor) ([]relay.Delivery, error) {
+func (s *Store) ReplayFailed(ctx context.Context, project, endpoint relay.ID, since time.Time, limit int, by relay.Actor, budget Budget) ([]relay.Delivery, error) {
 	if err := s.refreshConfig(ctx); err != nil {
 		return nil, err
 	}
@@ -133,7 +165,7 @@ func (s *Store) ReplayFailed(ctx context.Context, project, endpoint relay.ID, si
 		return nil, &relay.Error{Kind: relay.KindConflict, Detail: "The endpoint is disabled; enable it first."}
 	}
 	var out []relay.Delivery
-	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+	err = s.byHand(ctx, budget, []relay.ID{endpoint}, func(ctx context.Context, tx bun.Tx) error {
 		var rows []deliveryRow
 		q := within(tx.NewSelect().Model(&rows).ModelTableExpr(s.using("deliveries", "deliveries_dead_endpoint")), "created_at", since, time.Time{}, relay.ID{}).
 			Where("project_id = ? AND endpoint_id = ? AND status = 'dlq' AND replayed_by IS NULL", project, endpoint).

@@ -103,9 +103,9 @@ func (s *Store) mayDeliver(ctx context.Context, tx bun.Tx, d *relay.Delivery) er
 }
 
 // replayable reads an event that may be sent.
-func replayable(ctx context.Context, tx bun.Tx, project, id relay.ID) (relay.Event, error) {
+func replayable(ctx context.Context, from bun.IDB, project, id relay.ID) (relay.Event, error) {
 	var row eventRow
-	if err := tx.NewSelect().Model(&row).Where("project_id = ? AND id = ?", project, id).Scan(ctx); err != nil {
+	if err := from.NewSelect().Model(&row).Where("project_id = ? AND id = ?", project, id).Scan(ctx); err != nil {
 		return relay.Event{}, err
 	}
 	e := row.open()

@@ -97,7 +97,7 @@ func TestDeliveriesOfOthersAreNotFound(t *testing.T) {
 			wantKind(t, err, relay.KindNotFound)
 			_, err = w.DiscardDelivery(t.Context(), foreign.project, foreign.id, "", system)
 			wantKind(t, err, relay.KindNotFound)
-			_, err = w.ReplayDelivery(t.Context(), foreign.project, foreign.id, system)
+			_, err = w.ReplayDelivery(t.Context(), foreign.project, foreign.id, system, unlimited)
 			wantKind(t, err, relay.KindNotFound)
 		}
 	})
@@ -110,7 +110,7 @@ func TestRetryNeedsItsEndpoint(t *testing.T) {
 		check(t, w.DeleteEndpoint(t.Context(), w.project, e.ID, system))
 		_, err := w.RetryDelivery(t.Context(), w.project, id, "webhook_delivery.retried", system)
 		wantKind(t, err, relay.KindConflict)
-		_, err = w.ReplayDelivery(t.Context(), w.project, id, system)
+		_, err = w.ReplayDelivery(t.Context(), w.project, id, system, unlimited)
 		wantKind(t, err, relay.KindConflict)
 	})
 }

@@ -20,6 +20,9 @@ var (
 	system  = relay.Actor{Kind: relay.ActorSystem, Name: "test"}
 )
 
+// unlimited is a budget that never ends.
+func unlimited(context.Context, []relay.ID) (func(), error) { return func() {}, nil }
+
 // onBoth runs a test on SQLite and on PostgreSQL, each with an empty database.
 func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -67,9 +68,6 @@ func (a *App) retry(c *call, param, action string) (relay.Delivery, error) {
 	if err != nil {
 		return relay.Delivery{}, err
 	}
-	if err := decodeBody(c.body(), &struct{}{}, true); err != nil {
-		return relay.Delivery{}, err
-	}
 	d, err := a.store.RetryDelivery(c.ctx, c.Project, id, action, c.Actor)
 	if err == nil {
 		a.nudge(d.EndpointID)
@@ -82,10 +80,7 @@ func (a *App) replayDelivery(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := decodeBody(c.body(), &struct{}{}, true); err != nil {
-		return err
-	}
-	d, err := a.store.ReplayDelivery(c.ctx, c.Project, id, c.Actor)
+	d, err := a.store.ReplayDelivery(c.ctx, c.Project, id, c.Actor, a.replayBudget)
 	if err != nil {
 		return err
 	}
@@ -95,12 +90,16 @@ func (a *App) replayDelivery(c *call) error {
 
 const maxReason = 500
 
-// reason reads a body that may give a reason and nothing else.
+// reason reads a body that may give a reason and nothing else. These calls
+// need no body: what is no object is ignored.
 func (c *call) reason() (string, error) {
+	if !bytes.HasPrefix(bytes.TrimSpace(c.body()), []byte("{")) {
+		return "", nil
+	}
 	var in struct {
 		Reason opt[string] `json:"reason"`
 	}
-	if err := decodeBody(c.body(), &in, true); err != nil {
+	if err := decodeBody(c.body(), &in, false); err != nil {
 		return "", err
 	}
 	return in.Reason.Value, checkReason(in.Reason.Value)
@@ -164,10 +163,7 @@ func (a *App) replayDead(c *call, param string) (queuedOut, error) {
 			return queuedOut{}, relay.Invalid(relay.FieldError{Field: "since", Message: "must be a time such as 2026-01-31T09:30:00Z"})
 		}
 	}
-	if err := a.allowReplays(c.ctx, e.ID); err != nil {
-		return queuedOut{}, err
-	}
-	deliveries, err := a.store.ReplayFailed(c.ctx, c.Project, e.ID, since, maxReplayFailed, c.Actor)
+	deliveries, err := a.store.ReplayFailed(c.ctx, c.Project, e.ID, since, maxReplayFailed, c.Actor, a.replayBudget)
 	if err != nil {
 		return queuedOut{}, err
 	}

@@ -36,6 +36,10 @@ type Queue interface {
 	// Allow counts one act against a limit that all processes share; a rate
 	// of 0 allows all. If it is over, retryAfter is when to come back.
 	Allow(ctx context.Context, key string, rate int, per time.Duration) (ok bool, retryAfter time.Duration)
+	// Reserve is Allow for several keys: it counts under all of them or, if
+	// one is over, under none. giveBack takes the act back if nothing came
+	// of it, and is nil if it is not allowed.
+	Reserve(ctx context.Context, keys []string, rate int, per time.Duration) (giveBack func(), retryAfter time.Duration)
 }
 
 // Options are what New needs. Store and Queue must be set.

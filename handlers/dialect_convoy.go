@@ -51,10 +51,7 @@ func (a *App) convoyReplay(c *call) error {
 	if !c.maySee(project) {
 		return relay.ErrNotFound
 	}
-	if err := decodeBody(c.body(), &struct{}{}, true); err != nil {
-		return err
-	}
-	deliveries, err := a.store.ReplayEvent(c.ctx, project, id, nil, c.Actor)
+	deliveries, err := a.store.ReplayEvent(c.ctx, project, id, nil, c.Actor, a.replayBudget)
 	if err != nil {
 		return err
 	}

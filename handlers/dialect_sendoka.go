@@ -32,9 +32,6 @@ func (a *App) sendokaReplay(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := decodeBody(c.body(), &struct{}{}, true); err != nil {
-		return err
-	}
 	old, err := a.store.Delivery(c.ctx, c.Project, id)
 	if err != nil {
 		return err
@@ -42,10 +39,7 @@ func (a *App) sendokaReplay(c *call) error {
 	if old.EndpointID != e.ID {
 		return relay.ErrNotFound
 	}
-	if err := a.allowReplays(c.ctx, e.ID); err != nil {
-		return err
-	}
-	d, err := a.store.ReplayDelivery(c.ctx, c.Project, id, c.Actor)
+	d, err := a.store.ReplayDelivery(c.ctx, c.Project, id, c.Actor, a.replayBudget)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 	"github.com/reprise-dev/reprise/views"
 )
@@ -24,7 +25,7 @@ func replayEventForm(v *visit, f *form) error {
 	if f.text("chosen") != "" && len(endpoints) == 0 {
 		return v.back(f, eventPath(id), views.Flash{Tone: views.ToneWarn, Text: "No endpoint was chosen, so nothing was sent. Tick the endpoints first."})
 	}
-	made, err := v.replayEvent(id, endpoints)
+	made, err := v.replayEvent(id, endpoints, v.app.replayBudget)
 	if flash, refused := refusal(err); refused {
 		return v.back(f, eventPath(id), flash)
 	}
@@ -44,19 +45,19 @@ func replayEventForm(v *visit, f *form) error {
 	return v.back(f, eventPath(id), flash)
 }
 
-func (v *visit) replayEvent(id relay.ID, endpoints []relay.ID) ([]relay.Delivery, error) {
-	made, err := v.store.ReplayEvent(v.ctx, v.project.ID, id, endpoints, v.Actor)
+func (v *visit) replayEvent(id relay.ID, endpoints []relay.ID, budget db.Budget) ([]relay.Delivery, error) {
+	made, err := v.store.ReplayEvent(v.ctx, v.project.ID, id, endpoints, v.Actor, budget)
 	v.app.nudgeFor(made)
 	return made, err
 }
 
 func bulkEventsForm(v *visit, f *form) error {
-	deliveries := 0
+	deliveries, budget := 0, onceEach(v.app.replayBudget)
 	t, err := bulk(f, relay.PrefixEvent, func(id relay.ID) error {
 		if f.text("action") != "replay" {
 			return errBulkAction
 		}
-		made, err := v.replayEvent(id, nil)
+		made, err := v.replayEvent(id, nil, budget)
 		deliveries += len(made)
 		return err
 	})
@@ -72,24 +73,17 @@ var errBulkAction = &relay.Error{Kind: relay.KindInvalidRequest, Detail: "The ac
 type deliveryAct struct {
 	did string // "Replayed", before what it was done to
 	so  string // what follows from it
-	do  func(v *visit, f *form, id relay.ID) (relay.Delivery, error)
+	do  func(v *visit, f *form, id relay.ID, budget db.Budget) (relay.Delivery, error)
 }
 
 var deliveryActs = map[string]deliveryAct{
-	"replay": {"Replayed", "A new delivery is on its way.", func(v *visit, _ *form, id relay.ID) (relay.Delivery, error) {
-		d, err := v.store.Delivery(v.ctx, v.project.ID, id)
-		if err == nil {
-			err = v.countReplay(d.EndpointID)
-		}
-		if err != nil {
-			return d, err
-		}
-		return v.store.ReplayDelivery(v.ctx, v.project.ID, id, v.Actor)
+	"replay": {"Replayed", "A new delivery is on its way.", func(v *visit, _ *form, id relay.ID, budget db.Budget) (relay.Delivery, error) {
+		return v.store.ReplayDelivery(v.ctx, v.project.ID, id, v.Actor, budget)
 	}},
-	"retry": {"Retried", "It is tried again right now.", func(v *visit, _ *form, id relay.ID) (relay.Delivery, error) {
+	"retry": {"Retried", "It is tried again right now.", func(v *visit, _ *form, id relay.ID, _ db.Budget) (relay.Delivery, error) {
 		return v.store.RetryDelivery(v.ctx, v.project.ID, id, "webhook_delivery.retried", v.Actor)
 	}},
-	"discard": {"Discarded", "It will not be sent.", func(v *visit, f *form, id relay.ID) (relay.Delivery, error) {
+	"discard": {"Discarded", "It will not be sent.", func(v *visit, f *form, id relay.ID, _ db.Budget) (relay.Delivery, error) {
 		reason := f.text("reason")
 		if len(reason) > maxReason {
 			return relay.Delivery{}, relay.Invalid(relay.FieldError{Field: "reason", Message: "the reason must have at most 500 bytes"})
@@ -102,21 +96,12 @@ func replayDeliveryForm(v *visit, f *form) error  { return v.actOnDelivery(f, de
 func retryDeliveryForm(v *visit, f *form) error   { return v.actOnDelivery(f, deliveryActs["retry"]) }
 func discardDeliveryForm(v *visit, f *form) error { return v.actOnDelivery(f, deliveryActs["discard"]) }
 
-// countReplay counts a manual replay of an endpoint. A bulk form counts once
-// for each endpoint, as replay-failed does.
-func (v *visit) countReplay(endpoint relay.ID) error {
-	if _, known := v.counted[endpoint]; !known {
-		v.counted[endpoint] = v.app.allowReplays(v.ctx, endpoint)
-	}
-	return v.counted[endpoint]
-}
-
 func (v *visit) actOnDelivery(f *form, act deliveryAct) error {
 	id, err := v.pathID(relay.PrefixDelivery)
 	if err != nil {
 		return err
 	}
-	d, err := act.do(v, f, id)
+	d, err := act.do(v, f, id, v.app.replayBudget)
 	if flash, refused := refusal(err); refused {
 		return v.back(f, deliveryPath(id), flash)
 	}
@@ -137,8 +122,9 @@ func bulkDeliveriesForm(v *visit, f *form) error {
 		return errBulkAction
 	}
 	var due []relay.ID
+	budget := onceEach(v.app.replayBudget)
 	t, err := bulk(f, relay.PrefixDelivery, func(id relay.ID) error {
-		d, err := act.do(v, f, id)
+		d, err := act.do(v, f, id, budget)
 		if err == nil {
 			due = append(due, d.EndpointID)
 		}

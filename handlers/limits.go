@@ -2,39 +2,74 @@ package handlers
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 )
 
 // allowCall counts a call against its caller's rate.
 func (a *App) allowCall(ctx context.Context, c *caller) error {
-	return a.allow(ctx, relay.KindRateLimited, "Too many calls.", "api:"+c.ID().Hex(), a.o.APIRatePerMinute)
+	_, err := a.reserve(ctx, relay.KindRateLimited, "Too many calls.", a.o.APIRatePerMinute, "api:"+c.ID().Hex())
+	return err
 }
 
-// allowReplays counts one manual replay of an endpoint, however it was asked
-// for.
-func (a *App) allowReplays(ctx context.Context, endpoint relay.ID) error {
-	return a.allow(ctx, relay.KindReplayLimited, "Too many manual replays of this endpoint.", "replays:"+endpoint.Hex(), a.o.ReplaysPerMinute)
+// replayBudget counts one replay by hand on each of some endpoints, however
+// it was asked for, or on none of them. It is the budget of every door.
+func (a *App) replayBudget(ctx context.Context, endpoints []relay.ID) (giveBack func(), err error) {
+	detail := "Too many manual replays of this endpoint."
+	if len(endpoints) > 1 {
+		detail = "Too many manual replays of one of these endpoints; nothing was sent to any of them."
+	}
+	keys := make([]string, len(endpoints))
+	for i, id := range endpoints {
+		keys[i] = "replays:" + id.Hex()
+	}
+	return a.reserve(ctx, relay.KindReplayLimited, detail, a.o.ReplaysPerMinute, keys...)
+}
+
+// onceEach is the budget for several replays that are one act: each endpoint
+// is counted once.
+func onceEach(budget db.Budget) db.Budget {
+	counted := map[relay.ID]bool{}
+	return func(ctx context.Context, endpoints []relay.ID) (func(), error) {
+		fresh := slices.DeleteFunc(slices.Clone(endpoints), func(id relay.ID) bool { return counted[id] })
+		giveBack, err := budget(ctx, fresh)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range fresh {
+			counted[id] = true
+		}
+		return func() {
+			for _, id := range fresh {
+				delete(counted, id)
+			}
+			giveBack()
+		}, nil
+	}
 }
 
 // allowTestFire counts one test event of an endpoint, however it was asked
 // for.
 func (a *App) allowTestFire(ctx context.Context, endpoint relay.ID) error {
-	return a.allow(ctx, relay.KindTestFireLimited, "Too many test events for this endpoint.", "tests:"+endpoint.Hex(), a.o.TestFiresPerMinute)
+	_, err := a.reserve(ctx, relay.KindTestFireLimited, "Too many test events for this endpoint.", a.o.TestFiresPerMinute, "tests:"+endpoint.Hex())
+	return err
 }
 
-func (a *App) allow(ctx context.Context, kind relay.Kind, detail, key string, perMinute int) error {
-	if perMinute <= 0 {
-		return nil
+// reserve counts one act a minute under each of the keys, or none.
+func (a *App) reserve(ctx context.Context, kind relay.Kind, detail string, perMinute int, keys ...string) (giveBack func(), err error) {
+	if perMinute <= 0 || len(keys) == 0 {
+		return func() {}, nil
 	}
-	ok, wait := a.queue.Allow(ctx, key, perMinute, time.Minute)
-	if ok {
-		return nil
+	giveBack, wait := a.queue.Reserve(ctx, keys, perMinute, time.Minute)
+	if giveBack == nil {
+		return nil, &relay.Error{Kind: kind, Detail: detail + " Try again later.", RetryAfter: max(wait, time.Second)}
 	}
-	return &relay.Error{Kind: kind, Detail: detail + " Try again later.", RetryAfter: max(wait, time.Second)}
+	return giveBack, nil
 }
 
 // sourceLimits are the rates of the sources, counted in this process alone so

@@ -21,7 +21,6 @@ type visit struct {
 	store   *db.Store
 	project relay.Project
 	now     time.Time
-	counted map[relay.ID]error // what the limit of manual replays said to each endpoint in this request
 	frame   views.Frame
 }
 
@@ -60,7 +59,7 @@ func (a *App) formInProject(h formHandler) fiber.Handler { return a.inProject(po
 // anywhere lets a page handler run for every person who is logged in.
 func (a *App) anywhere(h pageHandler) fiber.Handler {
 	return a.page(func(c *call) error {
-		v := &visit{call: c, app: a, store: a.store, now: a.store.Now(), counted: map[relay.ID]error{}, frame: a.frame(c)}
+		v := &visit{call: c, app: a, store: a.store, now: a.store.Now(), frame: a.frame(c)}
 		for _, p := range c.Projects {
 			if p.ID == c.Project {
 				v.project = p

@@ -62,11 +62,49 @@ func (q *fakeQueue) Received(ev *relay.Event, _ *relay.Payload, _ []relay.Delive
 
 func (q *fakeQueue) Status(context.Context) (string, error) { return "embedded", q.down }
 
-func (q *fakeQueue) Allow(_ context.Context, key string, rate int, per time.Duration) (bool, time.Duration) {
+func (q *fakeQueue) Allow(ctx context.Context, key string, rate int, per time.Duration) (bool, time.Duration) {
+	giveBack, wait := q.Reserve(ctx, []string{key}, rate, per)
+	return giveBack != nil, wait
+}
+
+func (q *fakeQueue) Reserve(_ context.Context, keys []string, rate int, per time.Duration) (func(), time.Duration) {
+	add := func(n int) {
+		for _, key := range keys {
+			q.taken[key] += n
+		}
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.taken[key]++
-	return q.taken[key] <= rate, per / time.Duration(max(rate, 1))
+	for _, key := range keys {
+		if q.taken[key] >= rate {
+			return nil, per
+		}
+	}
+	add(1)
+	return func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		add(-1)
+	}, 0
+}
+
+// forget makes all limits full again.
+func (q *fakeQueue) forget() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	clear(q.taken)
+}
+
+// count is how many acts were counted under keys that begin so.
+func (q *fakeQueue) count(prefix string) (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for key, taken := range q.taken {
+		if strings.HasPrefix(key, prefix) {
+			n += taken
+		}
+	}
+	return n
 }
 
 // tenant is a project with keys and a member.

@@ -76,9 +76,16 @@ func (c *Client) Status(ctx context.Context) (backend string, err error) {
 // Allow counts one act against a limit that all processes share, and tells
 // when to come back if it is over.
 func (c *Client) Allow(ctx context.Context, key string, rate int, per time.Duration) (bool, time.Duration) {
-	if rate <= 0 {
-		return true, 0
+	giveBack, wait := c.Reserve(ctx, []string{key}, rate, per)
+	return giveBack != nil, wait
+}
+
+// Reserve counts one act against several such limits, or against none of them
+// if one is over: then giveBack is nil.
+func (c *Client) Reserve(ctx context.Context, keys []string, rate int, per time.Duration) (giveBack func(), retryAfter time.Duration) {
+	giveBack, retryAfter, err := c.Limit.Take(ctx, rate, per, keys...)
+	if err != nil { // the act itself will find that its time is over
+		giveBack = func() {}
 	}
-	granted, wait, err := c.Limit.Take(ctx, key, rate, per, 1)
-	return err != nil || granted > 0, wait
+	return giveBack, retryAfter
 }

@@ -11,7 +11,7 @@
 //	Sender       one HTTP request to an endpoint, guarded, and what came of it
 //	OpenRedis    the Redis server, or the embedded one
 //	Wake         makes asynq pick work up at once rather than by polling
-//	Limiter      rates that all processes share
+//	Limiter      rates that all processes share, held in any stretch of time
 //
 // What can be sent at once is committed in the hands of the process that will
 // send it (handover.go); everything else is due, and claimed (dispatch.go).

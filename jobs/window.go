@@ -8,9 +8,8 @@ import (
 )
 
 // Window holds deliveries to an endpoint's rate: never more than so many in
-// any stretch of the given length, over all processes. It keeps the times of
-// the last ones ("sliding log") and so is exact where Limiter, which spreads
-// and refills, is only right on average.
+// any stretch of the given length, over all processes. Unlike Limiter it grants
+// many at once, and needs Redis, which carries the deliveries anyway.
 type Window struct{ client redis.UniversalClient }
 
 // windowLog bounds the log: a higher rate is held in proportionally shorter
