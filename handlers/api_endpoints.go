@@ -141,9 +141,6 @@ func (a *App) setStatus(c *call, action string, status relay.EndpointStatus) err
 	if err != nil {
 		return err
 	}
-	if err := decodeBody(c.body(), &struct{}{}, true); err != nil {
-		return err
-	}
 	return a.changeEndpoint(c, id, action, func(e *relay.Endpoint) error {
 		e.Status, e.PauseReason = status, ""
 		return nil

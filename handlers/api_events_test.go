@@ -241,5 +241,4 @@ func TestDeliveries(t *testing.T) {
 	}
 	w.api("POST", again+"/discard", nil).problem(t, 409, relay.KindConflict)
 	w.api("POST", path+"/discard", nil).problem(t, 409, relay.KindConflict)
-	w.api("POST", path+"/retry", object{"now": true}).problem(t, 422, relay.KindValidation)
 }

@@ -134,9 +134,6 @@ func (a *App) changeReplay(change func(context.Context, relay.ID, relay.ID, rela
 		if err != nil {
 			return err
 		}
-		if err := decodeBody(c.body(), &struct{}{}, true); err != nil {
-			return err
-		}
 		job, err := change(c.ctx, c.Project, id, c.Actor)
 		return c.job(job, err)
 	}

@@ -19,6 +19,7 @@ func testBadInput(t *testing.T, w *world) {
 	w.settle(relay.DeliveryDLQ, 500)
 	job := w.plan(object{"event_ids": []any{event}})["id"].(string)
 	before := len(w.deliveriesOf(event))
+	delivery := w.deliveriesOf(event)[0]["id"].(string)
 	hook := func(field string) string {
 		return `{"destination_id":"` + e + `","from":"2026-03-01T00:00:00Z","to":"2026-03-02T00:00:00Z",` + field + `}`
 	}
@@ -33,8 +34,8 @@ func testBadInput(t *testing.T, w *world) {
 		{"PATCH /v1/replays/" + job, `{"rate_limit":null}`, "rate_limit"},
 		{"PATCH /v1/replays/" + job, `{"rate_limit":20,"status":"paused"}`, "status"},
 		{"PATCH /v1/replays/" + job, `[20]`, "body"},
-		{"POST /v1/replays/" + job + "/start", `{"rate_limit":5}`, "rate_limit"},
-		{"POST /v1/replays/" + job + "/cancel", `{"reason":"a"}`, "reason"},
+		{"POST /v1/replays/" + job + "/pause", `{"reason":5}`, "reason"},
+		{"POST /v1/deliveries/" + delivery + "/discard", `{"reason":"a","because":"b"}`, "because"},
 		{"POST /v1/replays/" + job + "/replay-failed", `{"rate_limit":5}`, "rate_limit"},
 		{"POST /v1/replay", hook(`"rate_limit":1e12`), "rate_limit"},
 		{"POST /v1/replay", hook(`"max_events":1000000000000`), "max_events"},
