@@ -58,9 +58,6 @@ func (k *itemSink) add(ctx context.Context, found []candidate) error {
 			}
 		}
 		if k.cut {
-			if p.RefuseMore {
-				return errTooMany
-			}
 			continue
 		}
 		for _, id := range takers {

@@ -70,8 +70,6 @@ func (p *plan) takeBack(other *plan, found []candidate) {
 	}
 }
 
-var errTooMany = relay.Invalid(relay.FieldError{Field: "max_events", Message: "is less than the selection has; narrow the selection or allow more"})
-
 func (s *Store) planReplay(ctx context.Context, j *relay.ReplayJob, by relay.Actor) (*replayRow, error) {
 	if err := j.Validate(); err != nil {
 		return nil, err
@@ -122,9 +120,6 @@ func (s *Store) fillPlan(ctx context.Context, p *plan, now time.Time) error {
 	}
 	if err == nil {
 		err = to.finish(ctx)
-	}
-	if err == nil && p.RefuseMore && p.tally.leftOut > 0 {
-		return errTooMany
 	}
 	return err
 }

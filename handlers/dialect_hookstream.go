@@ -78,8 +78,6 @@ func (in *hookstreamIn) job(project relay.ID) (*relay.ReplayJob, error) {
 	var r reading
 	job := &relay.ReplayJob{
 		ProjectID: project, Brake: relay.DefaultReplayBrake, RateLimit: hookstreamRate, MaxEvents: hookstreamEvents,
-		// Who did not say how many must be told when that leaves some out.
-		RefuseMore: !in.MaxEvents.has(),
 		Selection: relay.Selection{
 			SourceID: r.id("source_id", relay.PrefixSource, in.SourceID), From: r.time("from", in.From), To: r.time("to", in.To),
 		},

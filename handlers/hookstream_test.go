@@ -94,18 +94,41 @@ func testHookstream(t *testing.T, w *world) {
 	w.api("GET", "/v1/replay/"+id, nil).problem(t, 404, relay.KindNotFound)
 }
 
-// TestHookstreamMore leaves nothing out in silence.
-func TestHookstreamMore(t *testing.T) { onBoth(t, testHookstreamMore) }
+// TestHookstreamReplaysTheOldest: of a larger range than max_events, which is
+// 1,000 if left out, the oldest are replayed, and total says how many.
+func TestHookstreamReplaysTheOldest(t *testing.T) { onBoth(t, testHookstreamReplaysTheOldest) }
 
-func testHookstreamMore(t *testing.T, w *world) {
-	src, _ := w.past(hookstreamEvents+1, "x")
+func testHookstreamReplaysTheOldest(t *testing.T, w *world) {
+	src, events := w.past(hookstreamEvents+2, "x")
 	e := w.endpointFor(nil)
-	body := object{"destination_id": e["id"], "source_id": src["id"], "from": w.ago(24 * time.Hour), "to": w.ago(0)}
-	if fields := w.api("POST", "/v1/replay", body).problem(t, 422, relay.KindValidation); !cmp.Equal(fields, []string{"max_events"}) {
-		t.Errorf("more than the default: %v", fields)
+	for _, most := range []any{nil, 3, hookstreamEvents, hookstreamMaxEvents} {
+		body := object{"destination_id": e["id"], "source_id": src["id"], "from": w.ago(24 * time.Hour), "to": w.ago(0)}
+		want := float64(hookstreamEvents)
+		switch most {
+		case 3:
+			want = 3
+		case hookstreamMaxEvents:
+			want = hookstreamEvents + 2
+		}
+		if most != nil {
+			body["max_events"] = most
+		}
+		w.clock.advance(time.Second)
+		job := w.api("POST", "/v1/replay", body).json(t, 202)["job"].(object)
+		if job["total"] != want || job["status"] != "running" {
+			t.Errorf("at most %v: %v", most, job)
+		}
+		if most == nil && job["max_events"] != float64(hookstreamEvents) {
+			t.Errorf("the default: %v", job)
+		}
+		plan := w.api("GET", "/v1/replays/"+job["id"].(string), nil).data(t, 200)["plan"].(object)
+		last := w.api("GET", "/v1/events/"+events[int(want)-1], nil).data(t, 200)
+		if plan["newest"] != last["received_at"] {
+			t.Errorf("at most %v: the newest is of %v, want %v", most, plan["newest"], last["received_at"])
+		}
 	}
-	body["max_events"] = hookstreamEvents
-	if job := w.api("POST", "/v1/replay", body).json(t, 202)["job"].(object); job["total"] != float64(hookstreamEvents) {
-		t.Errorf("so many at most: %v", job)
+	body := object{"destination_id": e["id"], "source_id": src["id"], "from": w.ago(24 * time.Hour), "to": w.ago(0), "max_events": hookstreamMaxEvents + 1}
+	if fields := w.api("POST", "/v1/replay", body).problem(t, 422, relay.KindValidation); !cmp.Equal(fields, []string{"max_events"}) {
+		t.Errorf("over the limit: %v", fields)
 	}
 }

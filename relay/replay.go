@@ -90,7 +90,6 @@ type ReplayJob struct {
 	Backfill      bool // leave out whatever an endpoint was ever to get
 	RateLimit     int  // deliveries a second
 	MaxEvents     int  // the oldest so many; 0: all
-	RefuseMore    bool // a selection of more than MaxEvents is an error
 	Canary        int  // pause after so many deliveries for a person to look; 0: do not
 	Brake         int  // pause when over this many per cent of the last 50 deliveries failed at first; 0: never
 	Note          string
