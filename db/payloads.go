@@ -21,10 +21,10 @@ type payloadRow struct {
 	Body          []byte
 }
 
-func (r *payloadRow) open() (relay.Payload, error) {
+func (r *payloadRow) open(b *box) (relay.Payload, error) {
 	p := relay.Payload{Method: r.Method, Path: string(r.Path), Query: string(r.Query), IP: r.IP, Body: r.Body}
 	var err error
-	if p.Headers, err = relay.DecodeHeaders(r.Headers); err != nil {
+	if p.Headers, p.Credentials, err = b.openHeaders(r.EventID, r.Headers); err != nil {
 		return p, err
 	}
 	p.Routing, err = relay.DecodeRoutes(r.Routing)
@@ -38,7 +38,7 @@ func (s *Store) Payload(ctx context.Context, event relay.ID) (relay.Payload, err
 	if err := s.r.NewSelect().Model(&row).Where("event_id = ?", event).Scan(ctx); err != nil {
 		return relay.Payload{}, translate(err)
 	}
-	return row.open()
+	return row.open(s.box)
 }
 
 // EventPayload is an event with its payload.
@@ -78,7 +78,7 @@ func (s *Store) PayloadsOf(ctx context.Context, ids []relay.ID) (map[relay.ID]Ev
 		if !ok {
 			continue
 		}
-		payload, err := payloads[i].open()
+		payload, err := payloads[i].open(s.box)
 		if err != nil {
 			return nil, err
 		}

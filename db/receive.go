@@ -31,7 +31,8 @@ type Lease struct {
 // reception is a Reception on its way into the database.
 type reception struct {
 	Reception
-	done chan error
+	headers []byte // of the payload, sealed
+	done    chan error
 }
 
 func (r *reception) weight() int    { return len(r.Payload.Body) + 1024 }
@@ -43,7 +44,7 @@ func (r *reception) finish(e error) { r.done <- e }
 // Deliveries made are those of in when the returned event is no duplicate.
 func (s *Store) Receive(ctx context.Context, in Reception) (relay.Event, error) {
 	defer s.courtesy.begin()()
-	r := &reception{Reception: in, done: make(chan error, 1)}
+	r := &reception{Reception: in, headers: s.box.sealHeaders(in.Event.ID, &in.Payload), done: make(chan error, 1)}
 	if err := s.receiver.submit(ctx, r); err != nil {
 		return relay.Event{}, err
 	}
@@ -85,7 +86,7 @@ func receptionWorks(batch []*reception, count counters) []*work {
 			string(e.Verdict), textArg(e.IdempotencyKey), idArg(e.DuplicateOf), e.IsTest, clean(e.ContentType),
 			int64(e.Size), micros(e.ReceivedAt))
 		payloads.add(e.ID[:], e.ProjectID[:], clean(p.Method), blob([]byte(p.Query)), clean(p.IP),
-			blob(relay.EncodeHeaders(p.Headers)), blob(relay.EncodeRoutes(p.Routing)), blob(p.Body), blob([]byte(p.Path)))
+			r.headers, blob(relay.EncodeRoutes(p.Routing)), blob(p.Body), blob([]byte(p.Path)))
 		count.event(e)
 		if e.Status == relay.EventDuplicate || e.Status == relay.EventRejected {
 			continue

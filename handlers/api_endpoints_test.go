@@ -33,7 +33,7 @@ func TestEndpoints(t *testing.T) {
 		"rate_limit": 5.0, "rate_limit_duration": 60.0, "max_in_flight": 2.0,
 		"authentication": object{"type": "bearer", "bearer": object{"token": relay.MaskSecret("canary-token-of-20-bytes")}},
 		"headers":        object{"X-Team": "orders", "Authorization": "••••"}, "support_email": "ops@example.com",
-		"slack_webhook_url": "https://hooks.slack.example/T1", "created_at": made["created_at"], "updated_at": made["updated_at"],
+		"slack_webhook_url": "https://hooks.slack.example/••••", "created_at": made["created_at"], "updated_at": made["updated_at"],
 	}
 	if diff := cmp.Diff(want, made); diff != "" {
 		t.Fatal(diff)

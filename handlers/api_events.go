@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 
 	"github.com/gofiber/fiber/v2"
@@ -36,12 +37,20 @@ func (a *App) event(c *call, param string) (relay.Event, error) {
 	return a.store.Event(c.ctx, c.Project, id)
 }
 
+// payload is what came in with an event, as it may be shown: all that shows
+// any of it takes it from here.
+func (a *App) payload(ctx context.Context, ev *relay.Event) (relay.Payload, error) {
+	p, err := a.store.Payload(ctx, ev.ID)
+	src, _ := a.store.Config().Source(ev.SourceID)
+	return p.Redacted(src), err
+}
+
 func (a *App) getEvent(c *call) error {
 	ev, err := a.event(c, "id")
 	if err != nil {
 		return err
 	}
-	payload, err := a.store.Payload(c.ctx, ev.ID)
+	payload, err := a.payload(c.ctx, &ev)
 	if err != nil {
 		return err
 	}
@@ -59,7 +68,7 @@ func (a *App) getEventRaw(c *call) error {
 // download gives out the bytes of an event. They come from strangers: a
 // browser must not show them as anything.
 func (a *App) download(c *call, ev *relay.Event) error {
-	payload, err := a.store.Payload(c.ctx, ev.ID)
+	payload, err := a.payload(c.ctx, ev)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (a *App) convoyReplay(c *call) error {
 	if err != nil {
 		return err
 	}
-	payload, err := a.store.Payload(c.ctx, id)
+	payload, err := a.payload(c.ctx, &ev)
 	if err != nil {
 		return err
 	}
@@ -87,12 +87,7 @@ func convoyStatus(s relay.EventStatus) string {
 
 func (a *App) convoyEvent(ev *relay.Event, p *relay.Payload) convoyEvent {
 	headers := map[string][]string{}
-	var secret []string
-	src, ok := a.store.Config().Source(ev.SourceID)
-	if ok {
-		secret = secretHeadersOf(src)
-	}
-	for _, h := range relay.RedactHeaders(p.Headers, secret...) {
+	for _, h := range p.Headers {
 		headers[h.Name] = append(headers[h.Name], h.Value)
 	}
 	out := convoyEvent{
@@ -103,7 +98,7 @@ func (a *App) convoyEvent(ev *relay.Event, p *relay.Payload) convoyEvent {
 		SourceID: relay.PrefixSource.Format(ev.SourceID), Status: convoyStatus(ev.Status),
 		UID: relay.PrefixEvent.Format(ev.ID), URLQueryParams: p.Query,
 	}
-	if ok {
+	if src, ok := a.store.Config().Source(ev.SourceID); ok {
 		out.SourceMetadata = a.convoySourceOf(src)
 	}
 	return out

@@ -168,7 +168,7 @@ func convoyEndpointOf(e *relay.Endpoint) convoyEndpoint {
 	out := convoyEndpoint{
 		AdvancedSignatures: true, Authentication: convoyAuth{Type: auth.Type}, CreatedAt: timeOrNull(e.CreatedAt),
 		Description: e.Description, HTTPTimeout: seconds(e.HTTPTimeout), Name: e.Name, ProjectID: relay.PrefixProject.Format(e.ProjectID),
-		RateLimit: e.RateLimit, RateLimitDuration: seconds(e.RateLimitDuration), Secrets: []convoyKeys{}, SlackWebhookURL: e.SlackWebhookURL,
+		RateLimit: e.RateLimit, RateLimitDuration: seconds(e.RateLimitDuration), Secrets: []convoyKeys{}, SlackWebhookURL: relay.MaskURL(e.SlackWebhookURL),
 		Status: string(e.Status), SupportEmail: e.SupportEmail, UID: relay.PrefixEndpoint.Format(e.ID), UpdatedAt: timeOrNull(e.UpdatedAt), URL: e.URL,
 	}
 	if e.Status == relay.EndpointDisabled {

@@ -28,7 +28,7 @@ type endpointIn struct {
 	Authentication    opt[authenticationIn]  `json:"authentication"`
 	Headers           opt[map[string]string] `json:"headers"`
 	SupportEmail      opt[string]            `json:"support_email"`
-	SlackWebhookURL   opt[string]            `json:"slack_webhook_url"`
+	SlackWebhookURL   opt[string]            `json:"slack_webhook_url"` // what an answer showed masked changes nothing
 }
 
 type retryIn struct {
@@ -101,7 +101,9 @@ func (in *endpointIn) apply(e *relay.Endpoint, egress relay.EgressPolicy) error 
 	in.applyAuthentication(&e.Authentication)
 	in.applyHeaders(e)
 	in.SupportEmail.change(&e.SupportEmail, "")
-	in.SlackWebhookURL.change(&e.SlackWebhookURL, "")
+	if in.SlackWebhookURL.Value == "" || in.SlackWebhookURL.Value != relay.MaskURL(e.SlackWebhookURL) {
+		in.SlackWebhookURL.change(&e.SlackWebhookURL, "")
+	}
 	return e.Validate(egress)
 }
 
@@ -257,7 +259,7 @@ func endpointShape(e *relay.Endpoint) endpointOut {
 		HTTPTimeout: seconds(e.HTTPTimeout), RateLimit: e.RateLimit, RateLimitDuration: seconds(e.RateLimitDuration),
 		MaxInFlight: e.MaxInFlight, Authentication: maskedAuthentication(e.Authentication),
 		Headers: map[string]string{}, SupportEmail: textOrNull(e.SupportEmail),
-		SlackWebhookURL: textOrNull(e.SlackWebhookURL), CreatedAt: timeOrNull(e.CreatedAt), UpdatedAt: timeOrNull(e.UpdatedAt),
+		SlackWebhookURL: textOrNull(relay.MaskURL(e.SlackWebhookURL)), CreatedAt: timeOrNull(e.CreatedAt), UpdatedAt: timeOrNull(e.UpdatedAt),
 	}
 	for _, h := range relay.RedactHeaders(e.Headers) {
 		out.Headers[h.Name] = h.Value

@@ -60,10 +60,9 @@ func eventShape(ev *relay.Event) eventOut {
 
 func (a *App) eventDetail(ev *relay.Event, p *relay.Payload) eventDetail {
 	config := a.store.Config()
-	src, _ := config.Source(ev.SourceID)
 	out := eventDetail{
 		eventOut: eventShape(ev), Method: p.Method, Path: p.Path, Query: p.Query,
-		Headers: headerMap(relay.RedactHeaders(p.Headers, secretHeadersOf(src)...)), Routing: []routeOut{},
+		Headers: headerMap(p.Headers), Routing: []routeOut{},
 	}
 	out.Body, out.BodyEncoding = bodyText(p.Body)
 	for _, r := range p.Routing {

@@ -38,11 +38,3 @@ func writeJSON(b *bytes.Buffer, v any) {
 	}
 	b.Write(text)
 }
-
-// secretHeadersOf are the headers that carry a source's credentials.
-func secretHeadersOf(src *relay.Source) []string {
-	if src != nil && src.Verifier.APIKey != nil {
-		return []string{src.Verifier.APIKey.HeaderName}
-	}
-	return nil
-}

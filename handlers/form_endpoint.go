@@ -41,7 +41,10 @@ func (f *form) applyEndpoint(e *relay.Endpoint, egress relay.EgressPolicy) error
 	}
 	f.applyAuthentication(e)
 	f.applyHeaders(e)
-	e.SupportEmail, e.SlackWebhookURL = f.text("support_email"), f.text("slack_webhook_url")
+	e.SupportEmail = f.text("support_email")
+	if slack := f.text("slack_webhook_url"); slack != relay.MaskURL(e.SlackWebhookURL) {
+		e.SlackWebhookURL = slack
+	}
 	return f.check(e.Validate(egress))
 }
 
@@ -124,7 +127,7 @@ func endpointForm(e *relay.Endpoint) views.EndpointForm {
 		RetrySchedule: e.Retry.Schedule(), HTTPTimeout: formSeconds(e.HTTPTimeout),
 		RateLimit: blankZero(e.RateLimit), RateLimitDuration: formSeconds(e.RateLimitDuration),
 		MaxInFlight: blankZero(e.MaxInFlight), AuthType: e.Authentication.Type, AuthSet: hasCredential(e.Authentication),
-		Headers: headerLines(e.Headers), SupportEmail: e.SupportEmail, SlackWebhookURL: e.SlackWebhookURL,
+		Headers: headerLines(e.Headers), SupportEmail: e.SupportEmail, SlackWebhookURL: relay.MaskURL(e.SlackWebhookURL),
 		IsDisabled: e.Status == relay.EndpointDisabled,
 	}
 	for _, id := range e.SourceIDs {

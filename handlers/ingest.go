@@ -49,6 +49,8 @@ func (a *App) ingest(c *fiber.Ctx) error {
 		IP:      a.clientIP(c.Context()),
 		Headers: copyHeaders(&c.Request().Header),
 		Body:    bytes.Clone(body),
+
+		Credentials: src.Verifier.CredentialHeaders(),
 	}, now)
 	in.event.EventType = relay.EventType(*src, &in.payload)
 	in.event.IdempotencyKey = relay.IdempotencyKey(*src, &in.payload)

@@ -23,7 +23,7 @@ func deliveryPage(v *visit) error {
 	m := views.DeliveryModel{
 		Frame: v.frame, Delivery: &d, Event: &ev, Source: v.sourceRef(d.SourceID), Endpoint: v.endpointRef(d.EndpointID),
 	}
-	if payload, err := v.store.Payload(v.ctx, ev.ID); err == nil {
+	if payload, err := v.app.payload(v.ctx, &ev); err == nil {
 		m.Payload = &payload
 	} else if relay.KindOf(err) != relay.KindNotFound {
 		return err

@@ -60,7 +60,7 @@ func (v *visit) event() (relay.Event, relay.Payload, error) {
 	if err != nil {
 		return relay.Event{}, relay.Payload{}, err
 	}
-	payload, err := v.store.Payload(v.ctx, ev.ID)
+	payload, err := v.app.payload(v.ctx, &ev)
 	return ev, payload, err
 }
 

@@ -223,9 +223,11 @@ func (e *Engine) send(ctx context.Context, c heldClaim, ep *relay.Endpoint) (Res
 		EventType: c.EventType, AttemptNumber: c.Attempts + 1, ReceivedAt: p.Event.ReceivedAt, ContentType: p.Event.ContentType,
 		Body: p.Payload.Body, Headers: p.Payload.Headers, Endpoint: ep, ProjectID: c.ProjectID,
 	}
-	if src, ok := e.Store.Config().Source(c.SourceID); ok {
+	src, ok := e.Store.Config().Source(c.SourceID)
+	if ok {
 		req.Forward = src.ForwardHeaders
 	}
+	req.Credentials = p.Payload.CredentialsOf(src)
 	if c.Trigger == relay.TriggerReplay {
 		req.IsReplay, req.ReplayRef = true, replayRef(c.Claim)
 	}

@@ -153,6 +153,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.loops.Go(func() { e.reconcile(loops) })
 	e.loops.Go(func() { e.replay(loops) })
 	e.loops.Go(func() { e.retention(loops) })
+	e.loops.Go(func() { e.sealHeaders(loops) })
 	e.loops.Go(func() { e.watchRedis(loops) })
 	e.loops.Go(func() { e.Wake.Subscribe(loops, func() { e.hints.all.Store(true); e.poke() }) })
 	return nil

@@ -27,7 +27,6 @@ const (
 
 const (
 	maxHops = 3
-	masked  = "[masked]"
 )
 
 var (
@@ -60,7 +59,7 @@ func (s *Sender) header(req *Request, res *Result) (http.Header, error) {
 		b.add("Content-Type", req.ContentType)
 	}
 	b.layer()
-	for _, h := range relay.ForwardHeaders(req.Headers, req.Forward) {
+	for _, h := range relay.ForwardHeaders(req.Headers, req.Forward, req.Credentials...) {
 		if name := textproto.CanonicalMIMEHeaderKey(h.Name); name != "Content-Type" {
 			b.add(name, h.Value)
 		}
@@ -72,11 +71,11 @@ func (s *Sender) header(req *Request, res *Result) (http.Header, error) {
 
 	header := b.header()
 	for i := secretFrom; i < len(b.list); i++ {
-		if i < secretTo || isSecretName(b.list[i].Name) {
-			b.list[i].Value = masked
+		if i < secretTo {
+			b.list[i].Value = relay.Mask
 		}
 	}
-	res.RequestHeaders = b.list
+	res.RequestHeaders = relay.RedactHeaders(b.list, req.Credentials...)
 	return header, nil
 }
 
@@ -189,24 +188,4 @@ func headerSafe(s string) string {
 		}
 		return r
 	}, s)
-}
-
-var secretWords = [...]string{"authorization", "token", "secret", "password", "api-key", "apikey"}
-
-// isSecretName goes by the names that people give to credentials.
-func isSecretName(name string) bool {
-	if name == "Cookie" {
-		return true
-	}
-	for i := range name {
-		switch name[i] | 0x20 {
-		case 'a', 't', 's', 'p':
-			for _, word := range secretWords {
-				if len(name)-i >= len(word) && strings.EqualFold(name[i:i+len(word)], word) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }

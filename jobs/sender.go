@@ -72,6 +72,7 @@ type Request struct {
 	Body          []byte
 	Headers       relay.Headers // as the event came in
 	Forward       []string      // the source's list, see relay.ForwardHeaders
+	Credentials   []string      // names of Headers that carried the source's own secret
 	Endpoint      *relay.Endpoint
 	ProjectID     relay.ID
 }

@@ -41,8 +41,11 @@ type Payload struct {
 	Query   string // raw
 	IP      string
 	Headers Headers
-	Body    []byte
-	Routing []Route
+	// Credentials names the headers that carried the source's own secret when
+	// the request came in.
+	Credentials []string
+	Body        []byte
+	Routing     []Route
 }
 
 // Route tells why an endpoint got an event, or why not.

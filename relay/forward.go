@@ -34,6 +34,9 @@ var headerRules = map[string]headerRule{
 	"webhook-id":        ours,
 	"webhook-timestamp": ours,
 	"webhook-signature": ours,
+	"svix-id":           ours,
+	"svix-timestamp":    ours,
+	"svix-signature":    ours,
 
 	"host":              never,
 	"content-length":    never,
@@ -78,10 +81,11 @@ func ruleOf(name string) headerRule {
 
 // ForwardHeaders picks the headers of a received request that go on to the
 // endpoints. With an allow list these are the named ones, and those that
-// describe the body; without, all end-to-end headers but credentials and what
-// proxies added. Neither way lets through what belongs to the connection or
-// cannot be sent, and inbound headers that carry our names are renamed.
-func ForwardHeaders(in Headers, allow []string) Headers {
+// describe the body; without, all end-to-end headers but credentials, those
+// that the caller names among them, and what proxies added. Neither way lets
+// through what belongs to the connection or cannot be sent, and inbound headers
+// that a receiver would take for ours are renamed.
+func ForwardHeaders(in Headers, allow []string, credentials ...string) Headers {
 	out := make(Headers, 0, len(in))
 	hop := namedByConnection(in)
 	for i := range in {
@@ -97,7 +101,7 @@ func ForwardHeaders(in Headers, allow []string) Headers {
 			if rule != descriptor && !containsFold(allow, h.Name) {
 				continue
 			}
-		} else if rule == private {
+		} else if rule == private || containsFold(credentials, h.Name) {
 			continue
 		}
 		if rule == ours {

@@ -18,9 +18,10 @@ type Preset struct {
 	Weak              bool   // the scheme does not protect the whole request, or not by a keyed hash
 	SignsURL          bool   // the source's public URL must be the one registered with the provider
 
-	verify   scheme
-	checkKey func(secret string) error // of secrets that have a form
-	typeOf   func(*reader) string      // for types that no location can give
+	verify     scheme
+	credential string                    // the header that is the secret itself, if one is
+	checkKey   func(secret string) error // of secrets that have a form
+	typeOf     func(*reader) string      // for types that no location can give
 }
 
 // Presets are all providers that the product can verify, by title.
@@ -108,7 +109,7 @@ var presets = []Preset{
 		Note:              "Repository or organisation settings, Webhooks: the secret that you entered for the webhook.",
 	},
 	{
-		Name: "gitlab", Title: "GitLab", verify: verifyGitLab, checkKey: checkGitLabKey, Weak: true,
+		Name: "gitlab", Title: "GitLab", verify: verifyGitLab, credential: gitLabHeader, checkKey: checkGitLabKey, Weak: true,
 		EventTypeLocation: "request.header.X-Gitlab-Event",
 		IdempotencyKey:    "request.header.X-Gitlab-Event-UUID",
 		Note:              "Settings, Webhooks: the secret token, or the signing token (whsec_…), which is the safer of the two.",

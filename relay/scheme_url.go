@@ -128,5 +128,7 @@ func verifyGitLab(in *inbound) Verdict {
 	if strings.HasPrefix(in.secret, secretPrefix) {
 		return verifyStandard(in)
 	}
-	return verifyToken(in.p, "X-Gitlab-Token", in.secret)
+	return verifyToken(in.p, gitLabHeader, in.secret)
 }
+
+const gitLabHeader = "X-Gitlab-Token"

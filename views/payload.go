@@ -190,11 +190,12 @@ func formFields(body []byte) []formField {
 func ingestCurl(target string, ev *relay.Event, p *relay.Payload) string {
 	var b strings.Builder
 	method := or(p.Method, "POST")
+	target += p.Path
 	if p.Query != "" {
 		target += "?" + p.Query
 	}
 	b.WriteString("curl -X " + shellQuote(method) + " " + shellQuote(line(target)))
-	for _, h := range relay.ForwardHeaders(p.Headers, nil) {
+	for _, h := range relay.ForwardHeaders(p.Headers, nil, p.Credentials...) {
 		b.WriteString(" \\\n  -H " + shellQuote(line(h.Name+": "+h.Value)))
 	}
 	switch {
