@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -14,8 +17,11 @@ type AuditFilter struct {
 	Action   string
 	Actor    string // the actor's name, or the id of a user or key
 	From, To time.Time
-	// IncludeGlobal adds entries that belong to no project, such as log-ins.
-	IncludeGlobal bool
+	// Reader is the user who reads. What belongs to no project, such as
+	// log-ins, is listed of those whom they share a project with; to an owner
+	// of the installation also what is about nobody, such as log-ins that
+	// failed for an address which no user has. Zero: none of it.
+	Reader relay.ID
 }
 
 func (r *auditRow) open() (relay.AuditEntry, error) {
@@ -24,21 +30,16 @@ func (r *auditRow) open() (relay.AuditEntry, error) {
 		Actor: relay.Actor{Kind: relay.ActorKind(r.ActorKind), ID: r.ActorID, Name: r.ActorName, IP: r.IP}}, err
 }
 
-// AuditEntries lists a project's audit log, newest first.
+// AuditEntries lists a project's audit log, newest first. Without a project it
+// is what the reader may see of what belongs to none.
 func (s *Store) AuditEntries(ctx context.Context, project relay.ID, f AuditFilter, p Page) (Slice[relay.AuditEntry], error) {
 	scope := "audit/" + project.Hex() + jsonText(f)
 	rows, err := s.auditRows(ctx, project, f, p, scope)
 	if err != nil {
 		return Slice[relay.AuditEntry]{}, err
 	}
-	if f.IncludeGlobal {
-		global, err := s.auditRows(ctx, relay.ID{}, f, p, scope)
-		if err != nil {
-			return Slice[relay.AuditEntry]{}, err
-		}
-		rows = append(rows, global...)
-		slices.SortFunc(rows, func(a, b auditRow) int { return bytes.Compare(b.ID[:], a.ID[:]) })
-	}
+	slices.SortFunc(rows, func(a, b auditRow) int { return bytes.Compare(b.ID[:], a.ID[:]) })
+	rows = rows[:min(len(rows), p.limit()+1)]
 	out := make([]relay.AuditEntry, len(rows))
 	for i := range rows {
 		if out[i], err = rows[i].open(); err != nil {
@@ -48,15 +49,60 @@ func (s *Store) AuditEntries(ctx context.Context, project relay.ID, f AuditFilte
 	return slice(s, out, p, scope, func(e relay.AuditEntry) relay.ID { return e.ID }), nil
 }
 
-// auditRows reads a page of one project's entries, or of those without one.
+// auditParts is how many lists go into one query.
+const auditParts = 50
+
+// auditRows reads the newest rows of a project and of each person whom the
+// reader may see. Each of these lists is short by its own index; one condition
+// for all of them would walk through the log-ins of everybody.
 func (s *Store) auditRows(ctx context.Context, project relay.ID, f AuditFilter, p Page, scope string) ([]auditRow, error) {
-	var rows []auditRow
-	q := within(s.r.NewSelect().Model(&rows), "at", f.From, f.To, relay.ID{})
-	if project.IsZero() {
-		q = q.Where("project_id IS NULL")
-	} else {
-		q = q.Where("project_id = ?", project)
+	parts, err := s.auditLists(ctx, project, f, p, scope)
+	if err != nil {
+		return nil, err
 	}
+	var rows []auditRow
+	for some := range slices.Chunk(parts, auditParts) {
+		var found []auditRow
+		query := strings.Repeat(" UNION ALL SELECT * FROM (?) AS part", len(some))
+		if err := s.r.NewRaw(strings.TrimPrefix(query, " UNION ALL "), some...).Scan(ctx, &found); err != nil {
+			return nil, translate(err)
+		}
+		rows = append(rows, found...)
+	}
+	return rows, nil
+}
+
+// auditLists are the queries for all that a list is put together of.
+func (s *Store) auditLists(ctx context.Context, project relay.ID, f AuditFilter, p Page, scope string) (parts []any, err error) {
+	add := func(where string, value any) {
+		if err == nil {
+			var q *bun.SelectQuery
+			q, err = s.after(f.narrow(s.r.NewSelect().Table("audit_log").ColumnExpr("*").Where(where, value)), p, scope)
+			parts = append(parts, q)
+		}
+	}
+	if !project.IsZero() {
+		add("project_id = ?", project)
+	}
+	if f.Reader.IsZero() {
+		return parts, err
+	}
+	reader, err := s.User(ctx, f.Reader)
+	if err != nil {
+		return nil, err
+	}
+	people, err := s.acquaintances(ctx, reader.ID)
+	for _, id := range people {
+		add("project_id IS NULL AND target = ?", relay.PrefixUser.Format(id))
+	}
+	if reader.Owner {
+		add("project_id IS NULL AND target = ?", "")
+	}
+	return parts, err
+}
+
+func (f *AuditFilter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
+	q = within(q, "at", f.From, f.To, relay.ID{})
 	if f.Action != "" {
 		q = q.Where("action = ?", clean(f.Action))
 	}
@@ -65,11 +111,7 @@ func (s *Store) auditRows(ctx context.Context, project relay.ID, f AuditFilter, 
 	} else if f.Actor != "" {
 		q = q.Where("actor_name = ?", clean(f.Actor))
 	}
-	q, err := s.after(q, p, scope)
-	if err != nil {
-		return nil, err
-	}
-	return rows, translate(q.Scan(ctx))
+	return q
 }
 
 func actorID(actor string) (relay.ID, bool) {

@@ -204,51 +204,6 @@ func TestKeys(t *testing.T) {
 	})
 }
 
-func TestAuditLog(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
-		ann := relay.Actor{Kind: relay.ActorUser, ID: relay.NewID(), Name: "ann@example.com\x00", IP: "192.0.2.9"}
-		check(t, w.Audit(t.Context(), relay.AuditEntry{Actor: ann, Action: "session.failed", Data: map[string]any{"n": "?\x00"}}))
-		check(t, w.Audit(t.Context(), relay.AuditEntry{ProjectID: w.project, Actor: ann, Action: "source.paused", Target: "src_1"}))
-		check(t, w.Audit(t.Context(), relay.AuditEntry{ProjectID: w.addProject(t), Actor: ann, Action: "source.paused"}))
-		actions := func(f AuditFilter) string {
-			t.Helper()
-			got, err := w.AuditEntries(t.Context(), w.project, f, Page{})
-			check(t, err)
-			var words []string
-			for _, e := range got.Rows {
-				words = append(words, e.Action)
-			}
-			return strings.Join(words, " ")
-		}
-		equal(t, "all", actions(AuditFilter{}), "source.paused source.created project.created")
-		equal(t, "with log-ins", actions(AuditFilter{IncludeGlobal: true}), "source.paused session.failed source.created project.created")
-		equal(t, "action", actions(AuditFilter{Action: "source.created"}), "source.created")
-		equal(t, "actor", actions(AuditFilter{Actor: ann.Name, IncludeGlobal: true}), "source.paused session.failed")
-		equal(t, "actor's id", actions(AuditFilter{Actor: relay.PrefixUser.Format(ann.ID)}), "source.paused")
-		equal(t, "from", actions(AuditFilter{From: w.Now()}), "")
-		equal(t, "to", actions(AuditFilter{To: w.Now().Add(-time.Hour)}), "")
-		equal(t, "hostile", actions(AuditFilter{Action: "' OR 1=1--?", Actor: "\x00"}), "")
-		var paged []string
-		for p := (Page{Limit: 1}); ; {
-			page, err := w.AuditEntries(t.Context(), w.project, AuditFilter{IncludeGlobal: true}, p)
-			check(t, err)
-			for _, e := range page.Rows {
-				paged = append(paged, e.Action)
-			}
-			if p.Cursor = page.Next; p.Cursor == "" {
-				break
-			}
-		}
-		equal(t, "page by page", strings.Join(paged, " "), "source.paused session.failed source.created project.created")
-		got, err := w.AuditEntries(t.Context(), w.project, AuditFilter{Action: "source.paused"}, Page{})
-		check(t, err)
-		want := ann
-		want.Name = "ann@example.com\uFFFD"
-		equal(t, "actor", got.Rows[0].Actor, want)
-		equal(t, "target", got.Rows[0].Target, "src_1")
-	})
-}
-
 func TestIdempotency(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		caller, other := relay.NewID(), relay.NewID()

@@ -129,7 +129,7 @@ func TestPlans(t *testing.T) {
 			{name: "last event by source", index: "events_source", run: func(ctx context.Context) error { _, err := w.LastEventBySource(ctx, w.project); return err }},
 			{name: "attempts", index: "", run: func(ctx context.Context) error { _, err := w.Attempts(ctx, old); return err }},
 			{name: "audit log", index: "audit_list", run: w.listAudit(AuditFilter{}, page)},
-			{name: "audit log by action", index: "audit_action", run: w.listAudit(AuditFilter{Action: "source.created", IncludeGlobal: true}, page)},
+			{name: "audit log by action", index: "audit_action", run: w.listAudit(AuditFilter{Action: "source.created"}, page)},
 			{name: "audit log by actor", index: "audit_actor", run: w.listAudit(AuditFilter{Actor: "test"}, page)},
 			{name: "audit log by actor's id", index: "audit_actor_id", run: w.listAudit(AuditFilter{Actor: relay.PrefixUser.Format(event)}, page)},
 			{name: "keys", index: "api_keys_list", run: func(ctx context.Context) error { _, err := w.Keys(ctx, w.project, page); return err }},

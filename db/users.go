@@ -14,12 +14,13 @@ type userRow struct {
 	ID            relay.ID `bun:",pk"`
 	Email         string
 	PasswordHash  string
+	IsOwner       bool
 	CreatedAt     int64
 	LastLoginAt   int64 `bun:",nullzero"`
 }
 
 func (r *userRow) open() relay.User {
-	return relay.User{ID: r.ID, Email: r.Email, PasswordHash: r.PasswordHash,
+	return relay.User{ID: r.ID, Email: r.Email, PasswordHash: r.PasswordHash, Owner: r.IsOwner,
 		CreatedAt: fromMicros(r.CreatedAt), LastLoginAt: fromMicros(r.LastLoginAt)}
 }
 
@@ -29,15 +30,26 @@ func (s *Store) UserCount(ctx context.Context) (int, error) {
 	return int(n), translate(err)
 }
 
-// CreateUser stores a new user as a member of projects. An e-mail address that
-// is taken is KindConflict with the field named.
+// CreateUser stores a new user as a member of projects. The first one of all
+// owns the installation. An e-mail address that is taken is KindConflict with
+// the field named.
 func (s *Store) CreateUser(ctx context.Context, u *relay.User, projects []relay.ID, by relay.Actor) error {
-	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error { return s.createUser(ctx, tx, u, projects, by) })
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		if err := s.alone(ctx, tx); err != nil {
+			return err
+		}
+		n, err := tx.NewSelect().Model((*userRow)(nil)).Count(ctx)
+		if err != nil {
+			return err
+		}
+		u.Owner = n == 0
+		return s.createUser(ctx, tx, u, projects, by)
+	})
 }
 
 func (s *Store) createUser(ctx context.Context, tx bun.Tx, u *relay.User, projects []relay.ID, by relay.Actor) error {
 	u.Email = strings.ToLower(clean(u.Email))
-	row := &userRow{ID: u.ID, Email: u.Email, PasswordHash: u.PasswordHash, CreatedAt: micros(u.CreatedAt)}
+	row := &userRow{ID: u.ID, Email: u.Email, PasswordHash: u.PasswordHash, IsOwner: u.Owner, CreatedAt: micros(u.CreatedAt)}
 	if _, err := tx.NewInsert().Model(row).Exec(ctx); isUnique(err) {
 		return &relay.Error{Kind: relay.KindConflict, Detail: "A user with this e-mail address exists already.",
 			Fields: []relay.FieldError{{Field: "email", Message: "is taken by another user"}}, Cause: err}
@@ -82,6 +94,7 @@ func (s *Store) CreateFirstUser(ctx context.Context, u *relay.User, projectName 
 				return err
 			}
 		}
+		u.Owner = true
 		return s.createUser(ctx, tx, u, []relay.ID{project.ID}, by)
 	})
 }
@@ -118,4 +131,12 @@ func (s *Store) TouchLogin(ctx context.Context, id relay.ID) error {
 func (s *Store) MemberOf(ctx context.Context, user, project relay.ID) (bool, error) {
 	ok, err := s.r.NewSelect().Model((*membershipRow)(nil)).Where("user_id = ? AND project_id = ?", user, project).Exists(ctx)
 	return ok, translate(err)
+}
+
+// acquaintances are those whom a user shares a project with, and the user.
+func (s *Store) acquaintances(ctx context.Context, user relay.ID) ([]relay.ID, error) {
+	var others []relay.ID
+	err := s.r.NewSelect().Distinct().TableExpr("memberships AS mine").Join("JOIN memberships AS theirs ON theirs.project_id = mine.project_id").
+		ColumnExpr("theirs.user_id").Where("mine.user_id = ? AND theirs.user_id <> mine.user_id", user).Scan(ctx, &others)
+	return append(others, user), translate(err)
 }

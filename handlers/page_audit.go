@@ -26,7 +26,7 @@ func auditPage(v *visit) error {
 		Action: v.Query("action"), Actor: v.Query("actor"), From: v.Query("from"), To: v.Query("to"),
 	}}
 	filter := db.AuditFilter{
-		Action: f.text("action"), Actor: f.text("actor"), From: f.time("from"), To: f.time("to"), IncludeGlobal: true,
+		Action: f.text("action"), Actor: f.text("actor"), From: f.time("from"), To: f.time("to"), Reader: v.User.ID,
 	}
 	if f.ok() {
 		found, err := v.store.AuditEntries(v.ctx, v.project.ID, filter, place)

@@ -190,7 +190,7 @@ func (s *site) deliveries() []relay.Delivery {
 // actions are what the audit log of the project says was done, newest first.
 func (s *site) actions() []string {
 	s.Helper()
-	found, err := s.store.AuditEntries(s.Context(), s.project.ID, db.AuditFilter{IncludeGlobal: true}, db.Page{Limit: 100})
+	found, err := s.store.AuditEntries(s.Context(), s.project.ID, db.AuditFilter{Reader: s.user.ID}, db.Page{Limit: 100})
 	s.check(err)
 	words := make([]string, len(found.Rows))
 	for i := range found.Rows {

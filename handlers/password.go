@@ -140,7 +140,7 @@ func (a *App) logIn(ctx context.Context, ip, email, password string) (relay.User
 		return relay.User{}, err
 	}
 	if len(password) > maxPassword || !a.passwords.match(password, user.PasswordHash) {
-		return relay.User{}, a.failedLogin(ctx, ip, email, account, address)
+		return relay.User{}, a.failedLogin(ctx, ip, email, user.ID, account, address)
 	}
 	actor := relay.Actor{Kind: relay.ActorUser, ID: user.ID, Name: user.Email, IP: ip}
 	entry := relay.AuditEntry{Actor: actor, Action: "session.started", Target: relay.PrefixUser.Format(user.ID)}
@@ -160,14 +160,20 @@ func (a *App) mayTry(keys ...string) error {
 	return nil
 }
 
-func (a *App) failedLogin(ctx context.Context, ip, email, account, address string) error {
+// failedLogin counts and records a failure: about the user, or about nobody if
+// the address is not that of one.
+func (a *App) failedLogin(ctx context.Context, ip, email string, user relay.ID, account, address string) error {
 	a.countFailure(ctx, account, accountFailures)
 	a.countFailure(ctx, address, addressFailures)
 	if len(email) > 254 {
 		email = email[:254]
 	}
 	actor := relay.Actor{Kind: relay.ActorSystem, Name: email, IP: ip}
-	if err := a.store.Audit(ctx, relay.AuditEntry{Actor: actor, Action: "session.failed"}); err != nil {
+	entry := relay.AuditEntry{Actor: actor, Action: "session.failed"}
+	if !user.IsZero() {
+		entry.Target = relay.PrefixUser.Format(user)
+	}
+	if err := a.store.Audit(ctx, entry); err != nil {
 		return err
 	}
 	return errBadLogin

@@ -112,7 +112,7 @@ func TestLoginRefused(t *testing.T) {
 		}
 	}
 	w.call("POST", "/v1/session", object{"email": testEmail, "password": "correct horse battery\x00"}).problem(t, 401, relay.KindUnauthorized)
-	rows, err := w.store.AuditEntries(context.Background(), w.mine.project.ID, db.AuditFilter{Action: "session.failed", IncludeGlobal: true}, db.Page{})
+	rows, err := w.store.AuditEntries(context.Background(), w.mine.project.ID, db.AuditFilter{Action: "session.failed", Reader: w.mine.user.ID}, db.Page{})
 	w.must(err)
 	if len(rows.Rows) != 3 || rows.Rows[0].Actor.Name != testEmail && rows.Rows[1].Actor.Name != testEmail {
 		t.Errorf("audit: %+v", rows.Rows)

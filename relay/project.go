@@ -16,6 +16,7 @@ type User struct {
 	ID           ID
 	Email        string // lower case
 	PasswordHash string // argon2id, PHC string form
+	Owner        bool   // of the installation: the first user
 	CreatedAt    time.Time
 	LastLoginAt  time.Time // zero: never
 }
@@ -68,6 +69,6 @@ type AuditEntry struct {
 	At        time.Time
 	Actor     Actor
 	Action    string // "source.created", "webhook_delivery.replayed", …
-	Target    string // prefixed id of what was acted on, may be empty
+	Target    string // prefixed id of what was acted on, may be empty; without a project: of whom it is about
 	Data      map[string]any
 }
