@@ -57,7 +57,7 @@ type Options struct {
 	ReplaysPerMinute   int // manual replays of an endpoint; 0: none
 	TestFiresPerMinute int // of an endpoint; 0: none
 
-	MetricsToken string               // empty: /metrics answers to loopback only
+	MetricsToken string               // empty: /metrics answers to loopback only, and not through a proxy
 	Metrics      *prometheus.Registry // what /metrics shows; nil: a new one
 	Version      string
 	// SetupToken is the token of the set-up link, and empty once there is a
