@@ -34,7 +34,8 @@ type Claim struct {
 	EventType   string
 	Lane        relay.Lane
 	Attempts    int // made in this cycle so far
-	Interrupted int
+	Interrupted int // deaths of processes that held it
+	DiedAlone   int // of these, while it was tried alone
 	Trigger     relay.Trigger
 	ReplayID    relay.ID
 	ReplayOf    relay.ID
@@ -68,7 +69,7 @@ func (s *Store) Claim(ctx context.Context, lease Lease, requests []ClaimRequest)
 }
 
 const claimColumns = `id, fence, project_id, event_id, endpoint_id, source_id, event_type, lane, attempts,
-	interrupted, event_trigger, replay_id, replay_of, created_at`
+	interrupted, died_alone, event_trigger, replay_id, replay_of, created_at`
 
 type rowScanner interface{ Scan(...any) error }
 
@@ -77,7 +78,7 @@ func scanClaim(row rowScanner, before ...any) (Claim, error) {
 	var c Claim
 	var created int64
 	err := row.Scan(append(before, &c.DeliveryID, &c.Fence, &c.ProjectID, &c.EventID, &c.EndpointID, &c.SourceID, &c.EventType,
-		&c.Lane, &c.Attempts, &c.Interrupted, &c.Trigger, &c.ReplayID, &c.ReplayOf, &created)...)
+		&c.Lane, &c.Attempts, &c.Interrupted, &c.DiedAlone, &c.Trigger, &c.ReplayID, &c.ReplayOf, &created)...)
 	c.CreatedAt = fromMicros(created)
 	return c, err
 }

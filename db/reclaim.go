@@ -10,11 +10,7 @@ import (
 )
 
 const (
-	// maxInterruptions is how often a delivery may be in the hands of a
-	// process that dies before it is given up: what kills processes must not
-	// do so for ever.
-	maxInterruptions = 5
-	reclaimRows      = 500
+	reclaimRows = 500
 	// deadAfter is how long a process may be silent before what it holds is
 	// given to others; it beats every few seconds.
 	deadAfter = 15 * time.Second
@@ -22,13 +18,15 @@ const (
 
 // lapsed is a delivery whose lease ended without a recording.
 type lapsed struct {
-	ID          relay.ID
-	ProjectID   relay.ID
-	EventID     relay.ID
-	EndpointID  relay.ID
-	Attempts    int
-	Interrupted int
-	LeaseUntil  int64
+	ID         relay.ID
+	ProjectID  relay.ID
+	EventID    relay.ID
+	EndpointID relay.ID
+	Attempts   int
+	Fence      int64
+	Alone      int64 // the fence under which it was tried alone
+	DiedAlone  int
+	LeaseUntil int64
 }
 
 // Reclaim gives back deliveries whose lease has lapsed or whose process has
@@ -53,7 +51,7 @@ func (s *Store) reclaimSome(ctx context.Context, all bool) (int, error) {
 	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		rows = nil
 		q := tx.NewSelect().TableExpr("deliveries").
-			Column("id", "project_id", "event_id", "endpoint_id", "attempts", "interrupted", "lease_until").
+			Column("id", "project_id", "event_id", "endpoint_id", "attempts", "fence", "alone", "died_alone", "lease_until").
 			Where("lease_until IS NOT NULL").Limit(reclaimRows)
 		if !all {
 			q = q.Where("lease_until < ? OR lease_owner IN (SELECT id FROM processes WHERE beat_at < ?)",
@@ -76,17 +74,18 @@ func (s *Store) reclaimSome(ctx context.Context, all bool) (int, error) {
 }
 
 func (s *Store) interrupt(ctx context.Context, tx bun.Tx, r lapsed, now time.Time) error {
-	const told = "Interrupted: the process stopped before the outcome was known. The receiver may have got this attempt."
-	status, due := relay.DeliveryRetrying, any(micros(now))
-	if r.Attempts == 0 {
-		status = relay.DeliveryPending
+	if r.Alone == r.Fence {
+		r.DiedAlone++
 	}
-	if r.Interrupted+1 >= maxInterruptions {
-		status, due = relay.DeliveryDLQ, nil
+	became := relay.Interrupt(r.Attempts, r.DiedAlone)
+	status, told := became.Status, became.Err
+	var due any
+	if !status.Final() {
+		due = micros(now.Add(became.Wait))
 	}
 	_, err := tx.NewUpdate().TableExpr("deliveries").
 		Set("status = ?", string(status)).Set("due_at = ?", due).Set("lease_until = NULL, lease_owner = NULL").
-		Set("fence = fence + 1, interrupted = interrupted + 1").Set("last_error = ?, cause = ?", told, string(relay.OutcomeInterrupted)).
+		Set("fence = fence + 1, interrupted = interrupted + 1, died_alone = ?", r.DiedAlone).Set("last_error = ?, cause = ?", told, string(relay.OutcomeInterrupted)).
 		Where("project_id = ? AND id = ?", r.ProjectID, r.ID).Exec(ctx)
 	if err != nil {
 		return err

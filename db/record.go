@@ -52,7 +52,7 @@ var (
 	// planner is to find rows by their key.
 	settleDelivery = update("deliveries", columnsOf(cols(kText, "status"),
 		cols(kInt, "lane attempts due_at last_response_status"), cols(kText, "last_response_excerpt last_error"), cols(kInt, "delivered_at"), cols(kText, "cause")),
-		"lease_until = NULL, lease_owner = NULL", columnsOf(cols(kBytes, "id project_id"), cols(kInt, "fence")), "coalesce(lease_until, 0) > 0")
+		"lease_until = NULL, lease_owner = NULL, interrupted = 0, died_alone = 0", columnsOf(cols(kBytes, "id project_id"), cols(kInt, "fence")), "coalesce(lease_until, 0) > 0")
 	insertAttempt = insertion("attempts", "ON CONFLICT DO NOTHING", "", columnsOf(
 		cols(kBytes, "delivery_id id project_id event_id endpoint_id"), cols(kInt, "number"), cols(kText, "outcome"),
 		cols(kInt, "started_at duration"), cols(kText, "url"), cols(kBytes, "request_headers"), cols(kInt, "response_status"),
@@ -85,7 +85,7 @@ const excerptBytes = 256
 // recordingWorks are the writes for a batch; settled has a hit for each
 // recording that is not stale.
 func recordingWorks(batch []*recording, count counters) (works []*work, settled *work) {
-	settle, attempts := &work{bulk: settleDelivery}, &work{bulk: insertAttempt}
+	settle, log := &work{bulk: settleDelivery}, &work{bulk: insertAttempt}
 	var finals []rowKey
 	for _, r := range batch {
 		a := &r.Attempt
@@ -93,17 +93,21 @@ func recordingWorks(batch []*recording, count counters) (works []*work, settled 
 		if r.Status == relay.DeliveryDelivered {
 			delivered = micros(a.StartedAt.Add(a.Duration))
 		}
+		attempts := int64(a.Number)
+		if a.Outcome == relay.OutcomeInterrupted {
+			attempts-- // it costs no retry
+		}
 		excerpt := a.ResponseBody[:min(len(a.ResponseBody), excerptBytes)]
-		settle.add(string(r.Status), int64(r.Lane), int64(a.Number), intArg(micros(r.NextAttemptAt)), intArg(int64(a.ResponseStatus)),
+		settle.add(string(r.Status), int64(r.Lane), attempts, intArg(micros(r.NextAttemptAt)), intArg(int64(a.ResponseStatus)),
 			textArg(string(excerpt)), textArg(r.LastError), delivered,
 			textArg(relay.Cause(a.Outcome, a.ResponseStatus, a.ResponseBody)), r.DeliveryID[:], a.ProjectID[:], r.Fence)
-		attempts.add(attemptArgs(a)...)
+		log.add(attemptArgs(a)...)
 		count.attempt(a, r.Status)
 		if r.Status.Final() {
 			finals = append(finals, rowKey{a.ProjectID, a.EventID})
 		}
 	}
-	return append([]*work{settle, attempts}, sumWorks(finals)...), settle
+	return append([]*work{settle, log}, sumWorks(finals)...), settle
 }
 
 // commitReplayed writes recordings that can wait. Its counters come last, for

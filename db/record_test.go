@@ -3,6 +3,7 @@ package db
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -171,25 +172,69 @@ func TestReclaim(t *testing.T) {
 		}
 		record(t, w.Store, outcome(w.Store, claimFrom(t, w.Store, 1, e)[0], relay.DeliveryRetrying))
 		w.clock.advance(time.Minute)
-		for i := range 4 {
-			if len(claimFrom(t, w.Store, 1, e)) != 1 {
+		for i := range 12 {
+			claims := claimFrom(t, w.Store, 1, e)
+			if len(claims) != 1 {
 				t.Fatalf("not due after interruption %d", i+1)
 			}
+			equal(t, "interruptions", claims[0].Interrupted, i)
 			w.clock.advance(2 * time.Minute)
 			equal(t, "reclaimed", reclaim(false), 1)
 		}
 		d = w.delivery(t, id)
-		if d.Status != relay.DeliveryDLQ || d.InFlight || !d.NextAttemptAt.IsZero() {
-			t.Errorf("after five interruptions: %+v", d)
+		if d.Status != relay.DeliveryRetrying || d.Attempts != 1 {
+			t.Errorf("after twelve interruptions: %+v", d)
 		}
-		equal(t, "event", w.event(t, in.Event.ID).Status, relay.EventFailed)
+		equal(t, "event", w.event(t, in.Event.ID).Status, relay.EventForwarding)
 		interrupted := 0
 		for _, a := range w.attempts(t, id) {
 			if a.Outcome == relay.OutcomeInterrupted {
 				interrupted++
 			}
 		}
-		equal(t, "interrupted attempts", interrupted, 5)
+		equal(t, "interrupted attempts", interrupted, 13)
+		record(t, w.Store, outcome(w.Store, claimFrom(t, w.Store, 1, e)[0], relay.DeliveryRetrying))
+		w.clock.advance(time.Minute)
+		equal(t, "interruptions after an outcome", claimFrom(t, w.Store, 1, e)[0].Interrupted, 0)
+	})
+}
+
+// TestOnlyWhatDiedAloneIsGivenUp lets processes die with deliveries in hand. Once
+// the fifth death made dead letters of all of them, though nothing was sent.
+func TestOnlyWhatDiedAloneIsGivenUp(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		e := w.addEndpoint(t)
+		poison, innocent := w.receive(t, e), w.receive(t, e)
+		deaths := 0
+		for w.delivery(t, poison.Deliveries[0].ID).Status != relay.DeliveryDLQ {
+			claims := claimFrom(t, w.Store, 10, e)
+			equal(t, "due", len(claims), 2)
+			for i := range claims {
+				if claims[i].DeliveryID == poison.Deliveries[0].ID && claims[i].Interrupted >= relay.SuspectAfter {
+					check(t, w.MarkAlone(t.Context(), &claims[i]))
+				}
+			}
+			if deaths++; deaths > 20 {
+				t.Fatal("what kills its process is tried for ever")
+			}
+			w.clock.advance(2 * time.Minute)
+			_, err := w.Reclaim(t.Context(), false)
+			check(t, err)
+			w.clock.advance(time.Minute)
+		}
+		equal(t, "deaths", deaths, relay.SuspectAfter+3)
+		if d := w.delivery(t, poison.Deliveries[0].ID); !strings.Contains(d.LastError, "died 3 times") || d.Attempts != 0 {
+			t.Errorf("the dead letter says %q after %d attempts", d.LastError, d.Attempts)
+		}
+		equal(t, "its event", w.event(t, poison.Event.ID).Status, relay.EventFailed)
+		equal(t, "the other", w.delivery(t, innocent.Deliveries[0].ID).Status, relay.DeliveryPending)
+		_, err := w.RetryDelivery(t.Context(), w.project, poison.Deliveries[0].ID, "webhook_delivery.retried", system)
+		check(t, err)
+		for _, c := range claimFrom(t, w.Store, 10, e) {
+			if c.DeliveryID == poison.Deliveries[0].ID {
+				equal(t, "deaths after a retry by hand", c.DiedAlone, 0)
+			}
+		}
 	})
 }
 

@@ -22,7 +22,7 @@ func (s *Store) RetryDelivery(ctx context.Context, project, id relay.ID, action 
 		}
 		return tx.NewUpdate().Table("deliveries").Set("status = ?", string(relay.DeliveryPending)).
 			Set("lane = ?", int(lane)).Set("due_at = ?", micros(s.Now())).
-			Set("attempts = 0, interrupted = 0, last_response_status = NULL, last_response_excerpt = NULL").
+			Set("attempts = 0, interrupted = 0, died_alone = 0, last_response_status = NULL, last_response_excerpt = NULL").
 			Set("last_error = NULL, delivered_at = NULL, discard_reason = NULL"), nil
 	})
 }

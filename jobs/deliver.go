@@ -16,7 +16,9 @@ import (
 
 // process runs a task of asynq. It returns nil whatever happens: retries and
 // counts are the database's, and asynq's own sets of failed tasks stay empty.
-func (e *Engine) process(ctx context.Context, task *asynq.Task) error {
+// Its context is of no use either: asynq ends it when Redis is away for a while,
+// and what is being sent must not end with it.
+func (e *Engine) process(_ context.Context, task *asynq.Task) error {
 	defer func() {
 		if r := recover(); r != nil {
 			e.Log.Error("a task panicked", "type", task.Type(), "panic", r, "stack", string(debug.Stack()))
@@ -26,7 +28,7 @@ func (e *Engine) process(ctx context.Context, task *asynq.Task) error {
 		e.Log.Warn("a task of an unknown type was dropped", "type", task.Type())
 		return nil
 	}
-	e.deliverAll(ctx, e.begin(ctx, unpackRefs(task.Payload())))
+	e.deliverAll(e.abort, e.begin(e.abort, unpackRefs(task.Payload())))
 	return nil
 }
 
@@ -54,7 +56,7 @@ func (e *Engine) adopt(ctx context.Context, own bool, refs []db.ClaimRef) []held
 	if len(refs) == 0 {
 		return nil
 	}
-	until := e.Now().Add(time.Minute + claimSlack)
+	since, until := e.Now(), e.Now().Add(time.Minute+claimSlack)
 	adopted, err := e.Store.Adopt(ctx, db.Lease{Owner: e.owner, Until: until}, own, refs)
 	if err != nil {
 		e.Log.Warn("adopting deliveries", "error", err)
@@ -62,7 +64,7 @@ func (e *Engine) adopt(ctx context.Context, own bool, refs []db.ClaimRef) []held
 	claims := make([]heldClaim, len(adopted))
 	for i, c := range adopted {
 		e.paces.claim(c.EndpointID, c.Lane == relay.LaneReplay, 1)
-		claims[i] = heldClaim{Claim: c, until: until}
+		claims[i] = heldClaim{Claim: c, since: since, until: until}
 	}
 	return claims
 }
@@ -79,13 +81,14 @@ func (e *Engine) deliverAll(ctx context.Context, claims []heldClaim) {
 		e.Store.GiveWay(e.accept, queueCourtesy)
 	}
 	e.prefetch(ctx, claims)
+	look := newLook(e.Store, claims)
 	if len(claims) == 1 {
-		e.deliver(ctx, claims[0])
+		e.deliver(ctx, claims[0], look)
 		return
 	}
 	var all sync.WaitGroup
 	for _, c := range claims {
-		all.Go(func() { e.deliver(ctx, c) })
+		all.Go(func() { e.deliver(ctx, c, look) })
 	}
 	all.Wait()
 }
@@ -126,7 +129,7 @@ func (e *Engine) prefetch(ctx context.Context, claims []heldClaim) {
 
 // deliver makes one attempt for a claim, as soon as its endpoint and this
 // process have a place free.
-func (e *Engine) deliver(ctx context.Context, c heldClaim) {
+func (e *Engine) deliver(ctx context.Context, c heldClaim, look *look) {
 	defer e.sending.Done()
 	defer e.payloads.sent(c.EventID)
 	replay := c.Lane == relay.LaneReplay
@@ -148,12 +151,20 @@ func (e *Engine) deliver(ctx context.Context, c heldClaim) {
 		e.spread.wait(e.accept)
 		e.Store.GiveWay(e.accept, sendCourtesy)
 	}
+	if c.suspect() {
+		if !e.aloneTurn(e.accept) {
+			e.releaseFor(c, aloneWait)
+			return
+		}
+		defer func() { <-e.alone }()
+	}
 	if err := e.paces.enter(e.accept, c.EndpointID, ep.MaxInFlight); err != nil {
 		e.release(c)
 		return
 	}
 	entered := e.Now()
 	var result Result
+	standing := db.ClaimHolds
 	sent := func() bool {
 		outcome := relay.OutcomeInternal
 		defer func() { e.paces.leave(c.EndpointID, e.Now().Sub(entered), outcome) }()
@@ -167,11 +178,17 @@ func (e *Engine) deliver(ctx context.Context, c heldClaim) {
 			return false
 		}
 		entered = e.Now()
-		result, ok = e.send(ctx, c, ep)
+		standing, result, ok = e.send(ctx, c, ep, look)
 		outcome = result.Outcome
 		return ok
 	}()
-	if !sent {
+	switch {
+	case standing == db.ClaimLost:
+		return
+	case standing == db.ClaimWaits:
+		e.releaseFor(c, waitAgain)
+		return
+	case !sent:
 		e.release(c)
 		return
 	}
@@ -205,19 +222,37 @@ func (e *Engine) unslot(replay bool) {
 	}
 }
 
-func (e *Engine) send(ctx context.Context, c heldClaim, ep *relay.Endpoint) (Result, bool) {
+// send makes the request of a claim, if the claim still stands when everything
+// for it is at hand.
+func (e *Engine) send(ctx context.Context, c heldClaim, ep *relay.Endpoint, look *look) (db.Standing, Result, bool) {
 	p := e.payloads.get(c.EventID)
 	if p == nil {
 		read, err := e.Store.PayloadsOf(ctx, []relay.ID{c.EventID})
 		if err != nil {
-			return Result{}, false
+			return db.ClaimHolds, Result{}, false
 		}
 		found, there := read[c.EventID]
 		if !there {
-			return Result{Result: relay.Result{Outcome: relay.OutcomeInternal, Err: "The event is gone: its retention ended."}, StartedAt: e.Now()}, true
+			gone := relay.Result{Outcome: relay.OutcomeInternal, Err: "The event is gone: its retention ended."}
+			return db.ClaimHolds, Result{Result: gone, StartedAt: e.Now()}, true
 		}
 		p = &found
 	}
+	req := e.requestOf(c, ep, p)
+	standing, err := look.standing(ctx, c, e.Now())
+	if err == nil && standing == db.ClaimHolds && c.suspect() {
+		err = e.Store.MarkAlone(ctx, &c.Claim)
+	}
+	if err != nil {
+		return db.ClaimHolds, Result{}, false
+	}
+	if standing != db.ClaimHolds {
+		return standing, Result{}, false
+	}
+	return standing, e.Send.Send(ctx, req), true
+}
+
+func (e *Engine) requestOf(c heldClaim, ep *relay.Endpoint, p *db.EventPayload) Request {
 	req := Request{
 		DeliveryID: relay.PrefixDelivery.Format(c.DeliveryID), EventID: relay.PrefixEvent.Format(c.EventID),
 		EventType: c.EventType, AttemptNumber: c.Attempts + 1, ReceivedAt: p.Event.ReceivedAt, ContentType: p.Event.ContentType,
@@ -231,7 +266,7 @@ func (e *Engine) send(ctx context.Context, c heldClaim, ep *relay.Endpoint) (Res
 	if c.Trigger == relay.TriggerReplay {
 		req.IsReplay, req.ReplayRef = true, replayRef(c.Claim)
 	}
-	return e.Send.Send(ctx, req), true
+	return req
 }
 
 // replayRef is what a replay says of its origin: the job, or the delivery that
@@ -300,11 +335,14 @@ func (e *Engine) finish(c heldClaim, rec db.Recording, stale bool) {
 }
 
 // release gives a claim back that was not begun.
-func (e *Engine) release(c heldClaim) {
+func (e *Engine) release(c heldClaim) { e.releaseFor(c, 0) }
+
+// releaseFor gives a claim back that is not to be made again for a while.
+func (e *Engine) releaseFor(c heldClaim, wait time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	ref := db.ClaimRef{DeliveryID: c.DeliveryID, Fence: c.Fence}
-	if err := e.Store.Release(ctx, e.Now(), []db.ClaimRef{ref}); err != nil {
+	if err := e.Store.Release(ctx, e.Now().Add(wait), []db.ClaimRef{ref}); err != nil {
 		e.Log.Warn("a claim could not be given back; it lapses", "error", err)
 	}
 }

@@ -88,7 +88,7 @@ func (e *Engine) round(ctx context.Context, scan bool, turn *relay.ID) bool {
 			longest = max(longest, ep.HTTPTimeout)
 		}
 	}
-	until := e.leaseUntil(longest)
+	since, until := e.Now(), e.leaseUntil(longest)
 	claims, err := e.Store.Claim(ctx, db.Lease{Owner: e.owner, Until: until}, requests)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -96,7 +96,7 @@ func (e *Engine) round(ctx context.Context, scan bool, turn *relay.ID) bool {
 		}
 		return false
 	}
-	e.held.put(claims, until)
+	e.held.put(claims, false, since, until)
 	got, replays := map[relay.ID]int{}, map[relay.ID]int{}
 	for _, c := range claims {
 		e.paces.claim(c.EndpointID, c.Lane == relay.LaneReplay, 1)

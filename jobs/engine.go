@@ -50,6 +50,7 @@ type Engine struct {
 	rates    *Window
 	slots    chan struct{} // one for each delivery being sent
 	replays  chan struct{} // the same for replays, half as many
+	alone    chan struct{} // for what may have killed a process
 	spread   spread        // of replays over time
 	nudged   chan struct{}
 	hints    hints
@@ -103,6 +104,7 @@ func NewEngine(o EngineOptions) *Engine {
 		rates:         &Window{o.Redis},
 		slots:         make(chan struct{}, o.Concurrency),
 		replays:       make(chan struct{}, max(o.Concurrency/2, 1)),
+		alone:         make(chan struct{}, 1),
 		nudged:        make(chan struct{}, 1),
 	}
 	e.redisOK.Store(true)

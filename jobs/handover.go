@@ -134,7 +134,7 @@ func (e *Engine) keep(claims []db.Claim, until time.Time) bool {
 	if len(claims) == 0 {
 		return false
 	}
-	e.held.put(claims, until)
+	e.held.put(claims, true, e.Now(), until)
 	if e.accept.Err() != nil {
 		e.giveBack()
 		return false

@@ -17,6 +17,7 @@ type held struct {
 
 type heldClaim struct {
 	db.Claim
+	since time.Time // when it was known to be wanted; zero: it is to be looked at
 	until time.Time // when its lease ends
 	// doubtful claims were queued twice, for Redis may have lost the first
 	// task. If it did not, another process may have adopted them by it.
@@ -25,11 +26,16 @@ type heldClaim struct {
 
 func newHeld() *held { return &held{claims: map[relay.ID]heldClaim{}} }
 
-func (h *held) put(claims []db.Claim, until time.Time) {
+// put takes claims on what is due, or was made just now.
+func (h *held) put(claims []db.Claim, made bool, since, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range claims {
-		h.claims[c.DeliveryID] = heldClaim{Claim: c, until: until}
+		mine := heldClaim{Claim: c, since: since, until: until}
+		if !c.ReplayID.IsZero() && !made {
+			mine.since = time.Time{} // its job may be paused
+		}
+		h.claims[c.DeliveryID] = mine
 	}
 }
 

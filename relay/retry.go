@@ -18,7 +18,7 @@ type Result struct {
 // Decision is what an attempt's result means for its delivery and endpoint.
 type Decision struct {
 	Status        DeliveryStatus
-	Next          time.Time // of the next attempt; zero unless Status is retrying
+	Next          time.Time // of the next attempt; zero if Status is final
 	PauseEndpoint bool
 }
 
@@ -45,11 +45,14 @@ func Classify(status int) Outcome {
 }
 
 // Decide says how a delivery goes on after its attempt number attempt (from 1
-// in the present cycle). Scale multiplies every delay; rnd in [0,1) spreads
+// in the present cycle). An interruption costs no retry; see Interrupt. Scale multiplies every delay; rnd in [0,1) spreads
 // the delays by ten per cent either way.
 func Decide(p RetryPolicy, attempt int, out Result, now time.Time, scale float64, rnd float64) Decision {
 	if out.Outcome == OutcomeSuccess {
 		return Decision{Status: DeliveryDelivered}
+	}
+	if out.Outcome == OutcomeInterrupted {
+		return Decision{Status: Interrupt(attempt-1, 0).Status, Next: now}
 	}
 	d := Decision{PauseEndpoint: out.Outcome == OutcomeGone}
 	if attempt > p.MaxRetries {

@@ -1,0 +1,75 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/relay"
+)
+
+const (
+	// freshFor is how long a look at a claim is believed: what is discarded or
+	// paused within it can still go out, as if it had begun just before.
+	freshFor = 5 * time.Millisecond
+	// waitAgain is when something is looked at again whose job is paused.
+	waitAgain = time.Second
+	// aloneWait is how long a suspect waits for its turn before it is given back.
+	aloneWait = time.Second
+)
+
+// look tells how the claims of one task stand. Claims wait: in Redis, for their
+// endpoint, for a place. Meanwhile people discard, pause and cancel.
+type look struct {
+	store *db.Store
+
+	mu     sync.Mutex
+	claims []db.Claim
+	at     time.Time
+	found  map[relay.ID]db.Standing
+}
+
+func newLook(store *db.Store, claims []heldClaim) *look {
+	l := &look{store: store, claims: make([]db.Claim, len(claims))}
+	for i, c := range claims {
+		l.claims[i] = c.Claim
+	}
+	return l
+}
+
+// standing is how a claim stands now, right before its request. It asks the
+// database, for all claims of the task at once, unless the claim or the last
+// look is fresh.
+func (l *look) standing(ctx context.Context, c heldClaim, now time.Time) (db.Standing, error) {
+	if now.Sub(c.since) <= freshFor {
+		return db.ClaimHolds, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.found == nil || now.Sub(l.at) > freshFor {
+		found, err := l.store.Standings(ctx, l.claims)
+		if err != nil {
+			return db.ClaimLost, err
+		}
+		l.found, l.at = found, now
+	}
+	return l.found[c.DeliveryID], nil
+}
+
+// suspect reports whether a claim was in the hands of several processes that
+// died.
+func (c *heldClaim) suspect() bool { return c.Interrupted >= relay.SuspectAfter }
+
+// aloneTurn waits a while for the turn of a suspect.
+func (e *Engine) aloneTurn(ctx context.Context) bool {
+	timer := time.NewTimer(aloneWait)
+	defer timer.Stop()
+	select {
+	case e.alone <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
