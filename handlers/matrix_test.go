@@ -52,8 +52,8 @@ func (w *world) apiRoutes(ids map[string]string) []apiRoute {
 // ownIDs makes one thing of each kind in the first project.
 func (w *world) ownIDs() map[string]string {
 	w.t.Helper()
-	src, e := w.source(nil), w.endpointFor(nil)
-	id := w.event(src, "x")
+	src, e := w.source(object{"name": "sesame source"}), w.endpointFor(object{"name": "sesame endpoint"})
+	id := w.event(src, "sesame body")
 	keys := w.api("GET", "/api/v1/api-keys", nil).rows(w.t)
 	project := relay.PrefixProject.Format(w.mine.project.ID)
 	delivery := w.deliveriesOf(id)[0]["id"].(string)
