@@ -2,6 +2,8 @@ package handlers
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -67,7 +69,8 @@ func (a *App) reserve(ctx context.Context, kind relay.Kind, detail string, perMi
 	}
 	giveBack, wait := a.queue.Reserve(ctx, keys, perMinute, time.Minute)
 	if giveBack == nil {
-		return nil, &relay.Error{Kind: kind, Detail: detail + " Try again later.", RetryAfter: max(wait, time.Second)}
+		wait = max(wait, time.Second)
+		return nil, &relay.Error{Kind: kind, Detail: fmt.Sprintf("%s Try again in %.0f s.", detail, math.Ceil(wait.Seconds())), RetryAfter: wait}
 	}
 	return giveBack, nil
 }
