@@ -190,3 +190,19 @@ func TestFireTest(t *testing.T) {
 		t.Error(fields)
 	}
 }
+
+// TestPastedURLsAreTidied creates and changes endpoints with URLs as people
+// paste them, through the API and the form.
+func TestPastedURLsAreTidied(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	made := w.endpointFor(object{"url": " https://bücher.example/hooks\n", "slack_webhook_url": "\thttps://hooks.slack.example/T1 "})
+	if made["url"] != "https://xn--bcher-kva.example/hooks" || made["slack_webhook_url"] != "https://hooks.slack.example/••••" {
+		t.Errorf("made: %v %v", made["url"], made["slack_webhook_url"])
+	}
+	path := "/api/v1/endpoints/" + made["id"].(string)
+	if got := w.api("PATCH", path, object{"url": "https://例え.テスト "}).data(t, 200)["url"]; got != "https://xn--r8jz45g.xn--zckzah" {
+		t.Errorf("changed: %v", got)
+	}
+	w.api("PATCH", path, object{"url": "http://①②⑦.⓪.⓪.①/"}).problem(t, 422, relay.KindValidation)
+}

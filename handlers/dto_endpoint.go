@@ -104,6 +104,7 @@ func (in *endpointIn) apply(e *relay.Endpoint, egress relay.EgressPolicy) error 
 	if in.SlackWebhookURL.Value == "" || in.SlackWebhookURL.Value != relay.MaskURL(e.SlackWebhookURL) {
 		in.SlackWebhookURL.change(&e.SlackWebhookURL, "")
 	}
+	e.URL, e.SlackWebhookURL = relay.TidyURL(e.URL), relay.TidyURL(e.SlackWebhookURL)
 	return e.Validate(egress)
 }
 

@@ -29,6 +29,7 @@ type customResponseIn struct {
 // apply writes what is given over a source, and tells what is wrong with the
 // outcome.
 func (in *sourceIn) apply(src *relay.Source) error {
+	before := *src
 	in.Name.change(&src.Name, "")
 	in.Slug.change(&src.Slug, "")
 	if src.Slug == "" {
@@ -41,6 +42,9 @@ func (in *sourceIn) apply(src *relay.Source) error {
 	in.applyVerifier(src)
 	in.EventTypeLocation.change(&src.EventTypeLocation, "")
 	in.IdempotencyKeys.change(&src.IdempotencyKeys, nil)
+	if !in.IdempotencyKeys.Given {
+		src.FollowPreset(&before)
+	}
 	in.applyResponse(src)
 	in.ForwardHeaders.change(&src.ForwardHeaders, nil)
 	in.RetentionDays.change(&src.RetentionDays, defaultRetentionDays)

@@ -17,7 +17,7 @@ const (
 // and tells what is wrong with the outcome.
 func (f *form) applyEndpoint(e *relay.Endpoint, egress relay.EgressPolicy) error {
 	f.faults = nil
-	e.Name, e.URL = f.text("name"), f.text("url")
+	e.Name, e.URL = f.text("name"), relay.TidyURL(f.raw("url"))
 	e.Description = strings.TrimSpace(f.block("description"))
 	e.EventFilter = views.SplitList(f.raw("event_filter"))
 	sources, err := f.ids("source_ids", relay.PrefixSource)
@@ -42,7 +42,7 @@ func (f *form) applyEndpoint(e *relay.Endpoint, egress relay.EgressPolicy) error
 	f.applyAuthentication(e)
 	f.applyHeaders(e)
 	e.SupportEmail = f.text("support_email")
-	if slack := f.text("slack_webhook_url"); slack != relay.MaskURL(e.SlackWebhookURL) {
+	if slack := relay.TidyURL(f.raw("slack_webhook_url")); slack != relay.MaskURL(e.SlackWebhookURL) {
 		e.SlackWebhookURL = slack
 	}
 	return f.check(e.Validate(egress))

@@ -13,6 +13,7 @@ const defaultRetentionDays = 30
 // tells what is wrong with the outcome.
 func (f *form) applySource(src *relay.Source) error {
 	f.faults = nil
+	before := *src
 	src.Name = f.text("name")
 	src.Type = relay.SourceType(f.text("type"))
 	if src.Type == "" {
@@ -26,6 +27,7 @@ func (f *form) applySource(src *relay.Source) error {
 	f.applyVerifier(src)
 	src.EventTypeLocation = f.text("event_type_location")
 	src.IdempotencyKeys = views.SplitList(f.raw("idempotency_keys"))
+	src.FollowPreset(&before)
 	src.ForwardHeaders = views.SplitList(f.raw("forward_headers"))
 	src.RetentionDays = f.number("retention_days", "retention_days", defaultRetentionDays)
 	src.RateLimit = f.number("rate_limit", "rate_limit", 0)

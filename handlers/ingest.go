@@ -76,17 +76,20 @@ func (a *App) acknowledge(resp *fasthttp.Response, src *relay.Source, event *rel
 		return errSignature
 	case relay.EventDuplicate:
 		a.counts.duplicate.Inc()
-		writeReceipt(resp, fiber.StatusOK, event.DuplicateOf, event.Status, true)
-		return nil
+	default:
+		a.counts.accepted.Inc()
 	}
-	a.counts.accepted.Inc()
 	if own := src.CustomResponse; own != nil {
 		resp.SetStatusCode(own.Status)
 		resp.Header.SetContentType(own.AnswerType())
 		resp.SetBodyString(own.Body)
 		return nil
 	}
-	writeReceipt(resp, fiber.StatusAccepted, event.ID, event.Status, false)
+	if event.Status == relay.EventDuplicate {
+		writeReceipt(resp, fiber.StatusOK, event.DuplicateOf, event.Status, true)
+	} else {
+		writeReceipt(resp, src.AnswerStatus(), event.ID, event.Status, false)
+	}
 	return nil
 }
 

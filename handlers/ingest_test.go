@@ -87,7 +87,6 @@ func TestIngestTable(t *testing.T) {
 	if own.StatusCode != 201 || own.text != "thanks" || own.Header.Get("Content-Type") != "text/plain" || own.Header.Get("X-Request-Id") == "" {
 		t.Errorf("own answer: %d %s %v", own.StatusCode, own.text, own.Header)
 	}
-	w.call("POST", "/in/own", "x", "X-Id", "1").json(t, 200)
 
 	bad := w.api("GET", "/api/v1/events?signature_valid=false", nil).rows(t)
 	for i, verdict := range []string{"malformed_header", "missing_header", "bad_signature"} {
@@ -291,4 +290,56 @@ func TestWhatFollowsTheSlugIsKept(t *testing.T) {
 			t.Error("the page does not show the path")
 		}
 	})
+}
+
+// TestPresetsBringTheirKeys makes sources with presets, changes and switches off
+// what they bring, and repeats requests.
+func TestPresetsBringTheirKeys(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	github := w.source(object{"slug": "github", "verifier": object{"type": "github", "secret": "It's a Secret to Everybody"}})
+	if diff := cmp.Diff([]any{"request.header.X-GitHub-Delivery"}, github["idempotency_keys"]); diff != "" {
+		t.Error(diff)
+	}
+	path := "/api/v1/sources/" + github["id"].(string)
+	post := func(want int) object {
+		t.Helper()
+		return w.call("POST", "/in/github", "Hello, World!", "X-GitHub-Delivery", "d1",
+			"X-Hub-Signature-256", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17").json(t, want)
+	}
+	first := post(202)
+	if again := post(200); again["event_id"] != first["event_id"] || again["duplicate"] != true {
+		t.Errorf("the repetition: %v", again)
+	}
+	off := w.api("PATCH", path, object{"idempotency_keys": []string{}}).data(t, 200)
+	if len(off["idempotency_keys"].([]any)) != 0 {
+		t.Errorf("switched off: %v", off["idempotency_keys"])
+	}
+	post(202)
+	w.api("PATCH", path, object{"name": "Hub"}).data(t, 200)
+	post(202)
+	changed := w.api("PATCH", path, object{"idempotency_keys": []string{"request.header.X-GitHub-Delivery"}}).data(t, 200)
+	changed = w.api("PATCH", path, object{"provider": "stripe", "verifier": object{"type": "stripe", "secret": "whsec_x"}}).data(t, 200)
+	if diff := cmp.Diff([]any{"request.body.id"}, changed["idempotency_keys"]); diff != "" {
+		t.Errorf("those of the new preset: %s", diff)
+	}
+	own := w.source(object{"provider": "github", "idempotency_keys": []string{"request.body.id"}})
+	if diff := cmp.Diff([]any{"request.body.id"}, own["idempotency_keys"]); diff != "" {
+		t.Errorf("a person's own: %s", diff)
+	}
+}
+
+// TestAnswersAreWhatProvidersTake: Mailgun sends for hours what was answered
+// with 202, and a duplicate at a source with an answer of its own gets that.
+func TestAnswersAreWhatProvidersTake(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.source(object{"slug": "mail", "provider": "mailgun", "verifier": object{"type": "noop"}})
+	w.call("POST", "/in/mail", `{"event-data":{"id":"a","event":"opened"}}`).json(t, 200)
+	w.source(object{"slug": "own", "custom_response": object{"status": 201, "body": "thanks"}, "idempotency_keys": []string{"request.header.X-Id"}})
+	for range 2 {
+		if got := w.call("POST", "/in/own", "x", "X-Id", "1"); got.StatusCode != 201 || got.text != "thanks" {
+			t.Errorf("%d %s", got.StatusCode, got.text)
+		}
+	}
 }

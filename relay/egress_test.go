@@ -109,3 +109,28 @@ func FuzzCheckURL(f *testing.F) {
 		}
 	})
 }
+
+func TestTidyURL(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"  https://shop.example.com/a b\t\n":   "https://shop.example.com/a b",
+		"\u00a0https://shop.example.com\ufeff": "https://shop.example.com",
+		"https://Bücher.example/ä?q=ü":         "https://xn--bcher-kva.example/ä?q=ü",
+		"https://bücher.example:8443":          "https://xn--bcher-kva.example:8443",
+		"https://例え。テスト/x":                     "https://xn--r8jz45g.xn--zckzah/x",
+		"http://①②⑦.⓪.⓪.①/":                    "http://127.0.0.1/",
+		"http://127。0。0。1":                     "http://127.0.0.1",
+		"https://user@bücher.example":          "https://user@bücher.example",
+		"https://shop.example.com/ä":           "https://shop.example.com/ä",
+		"":                                     "", "bücher": "bücher",
+	} {
+		if got := TidyURL(raw); got != want {
+			t.Errorf("%q becomes %q, want %q", raw, got, want)
+		}
+	}
+	for _, raw := range []string{"http://①②⑦.⓪.⓪.①/", "http://127。0。0。1", "http://ⓛocalhost", "https://user@bücher.example", "https://b\u200büch er.example"} {
+		if _, problem := CheckURL(TidyURL(raw)); problem == "" {
+			t.Errorf("%q is taken", raw)
+		}
+	}
+}

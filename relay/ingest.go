@@ -26,7 +26,8 @@ const maxKey = 255 // bytes of an event type or an idempotency key
 
 // EventType is the type of the event that a request to src is, from the first
 // of these that gives one: the source's location, its preset, the header
-// X-Event-Type, then "type", "event_type" or "event" of a JSON body.
+// X-Event-Type, then "type", "event_type" or "event" of the body: of its object,
+// the first element of its array, its form, or the JSON in a field of its form.
 func EventType(src Source, p *Payload) string {
 	r := reader{p: p}
 	if src.EventTypeLocation != "" {
@@ -41,8 +42,8 @@ func EventType(src Source, p *Payload) string {
 	if t := cleanType(p.Headers.Get("X-Event-Type")); t != "" {
 		return t
 	}
-	for _, path := range [...]string{"type", "event_type", "event"} {
-		if v := r.json(path); v.Type == gjson.String {
+	for _, v := range r.usual("type", "event_type", "event") {
+		if v.Type == gjson.String {
 			if t := cleanType(v.Str); t != "" {
 				return t
 			}
@@ -91,25 +92,27 @@ func joinKey(r *reader, locations []string) string {
 	return b.String()
 }
 
-// reader finds values in a request. It looks once whether the body is JSON.
-type reader struct {
-	p       *Payload
-	checked bool
-	isJSON  bool
-}
-
+// at is the value at a location, or empty. A path with # finds a value in every
+// element of an array: all of them together, or empty if one has none.
 func (r *reader) at(location string) string {
 	if name, ok := strings.CutPrefix(location, locationHeader); ok {
 		return r.p.Headers.Get(name)
 	}
 	if path, ok := strings.CutPrefix(location, locationBody); ok {
-		switch v := r.json(path); v.Type {
-		case gjson.String:
-			return v.Str
-		case gjson.Number, gjson.True, gjson.False:
-			return v.Raw
+		v := r.body(path)
+		if !strings.Contains(path, "#") || !v.IsArray() {
+			return textOf(v)
 		}
-		return ""
+		var all []string
+		for _, element := range v.Array() {
+			if text := textOf(element); text != "" {
+				all = append(all, text)
+			}
+		}
+		if array, _, _ := strings.Cut(path, "#"); len(all) != len(r.body(strings.TrimSuffix(array, ".")).Array()) {
+			return "" // one element has none
+		}
+		return strings.Join(all, ",")
 	}
 	if name, ok := strings.CutPrefix(location, locationQuery); ok {
 		return queryValue(r.p.Query, name)
@@ -117,28 +120,15 @@ func (r *reader) at(location string) string {
 	return ""
 }
 
-// json is the value at a dotted path of plain names and array indexes.
-func (r *reader) json(path string) gjson.Result {
-	if !r.valid() {
-		return gjson.Result{}
+// textOf is a plain value as text.
+func textOf(v gjson.Result) string {
+	switch v.Type {
+	case gjson.String:
+		return v.Str
+	case gjson.Number, gjson.True, gjson.False:
+		return v.Raw
 	}
-	return gjson.GetBytes(r.p.Body, plainPath(path))
-}
-
-// root is the whole body.
-func (r *reader) root() gjson.Result {
-	if !r.valid() {
-		return gjson.Result{}
-	}
-	return gjson.ParseBytes(r.p.Body)
-}
-
-func (r *reader) valid() bool {
-	if !r.checked {
-		r.checked = true
-		r.isJSON = shallow(r.p.Body) && gjson.ValidBytes(r.p.Body)
-	}
-	return r.isJSON
+	return ""
 }
 
 // plainPath takes from the characters of a path the meaning that gjson's query
@@ -149,7 +139,9 @@ func plainPath(path string) string {
 	}
 	names := strings.Split(path, ".")
 	for i, name := range names {
-		names[i] = gjson.Escape(name)
+		if name != "#" {
+			names[i] = gjson.Escape(name)
+		}
 	}
 	return strings.TrimLeft(strings.Join(names, "."), ".")
 }

@@ -12,11 +12,12 @@ import (
 type Preset struct {
 	Name              string
 	Title             string
-	EventTypeLocation string // empty: the type is found as for any source
-	IdempotencyKey    string // a location to suggest; empty: the provider sends none
-	Note              string // where people find the secret
-	Weak              bool   // the scheme does not protect the whole request, or not by a keyed hash
-	SignsURL          bool   // the source's public URL must be the one registered with the provider
+	EventTypeLocation string   // empty: the type is found as for any source
+	IdempotencyKeys   []string // the locations that a source with it begins with; empty: the provider sends none
+	Answer            int      // the status that the provider takes for success, if 202 is none
+	Note              string   // where people find the secret
+	Weak              bool     // the scheme does not protect the whole request, or not by a keyed hash
+	SignsURL          bool     // the source's public URL must be the one registered with the provider
 
 	verify     scheme
 	credential string                    // the header that is the secret itself, if one is
@@ -44,6 +45,30 @@ func presetOf(src *Source) *Preset {
 		return p
 	}
 	return findPreset(src.Verifier.Type)
+}
+
+// presetKeys are the idempotency keys that a source with its preset begins with.
+func (s *Source) presetKeys() []string {
+	if p := presetOf(s); p != nil {
+		return slices.Clone(p.IdempotencyKeys)
+	}
+	return nil
+}
+
+// FollowPreset gives a source that was changed the idempotency keys of its new
+// preset, if it had those of the one before, or none of either.
+func (s *Source) FollowPreset(before *Source) {
+	if presetOf(before) != presetOf(s) && slices.Equal(s.IdempotencyKeys, before.presetKeys()) {
+		s.IdempotencyKeys = s.presetKeys()
+	}
+}
+
+// AnswerStatus is the status of the answer for what was accepted.
+func (s *Source) AnswerStatus() int {
+	if p := presetOf(s); p != nil && p.Answer != 0 {
+		return p.Answer
+	}
+	return 202
 }
 
 func (p *Preset) eventType(r *reader) string {
@@ -78,19 +103,21 @@ var presets = []Preset{
 	{
 		Name: "adyen", Title: "Adyen", verify: verifyAdyen, checkKey: keyError(adyenKey),
 		EventTypeLocation: "request.body.notificationItems.0.NotificationRequestItem.eventCode",
-		IdempotencyKey:    "request.body.notificationItems.0.NotificationRequestItem.pspReference",
-		Note:              "Customer Area, Developers, Webhooks: generate the HMAC key (hexadecimal) of the webhook.",
+		IdempotencyKeys: []string{
+			"request.body.notificationItems.#.NotificationRequestItem.pspReference", "request.body.notificationItems.#.NotificationRequestItem.eventCode",
+		},
+		Note: "Customer Area, Developers, Webhooks: generate the HMAC key (hexadecimal) of the webhook.",
 	},
 	{
 		Name: "bitbucket", Title: "Bitbucket Cloud", verify: hashOfBody{"X-Hub-Signature", "sha256=", hexSHA256}.verify,
 		EventTypeLocation: "request.header.X-Event-Key",
-		IdempotencyKey:    "request.header.X-Request-UUID",
+		IdempotencyKeys:   []string{"request.header.X-Request-UUID"},
 		Note:              "Repository settings, Webhooks: the secret that you entered for the webhook.",
 	},
 	{
 		Name: "convoy", Title: "Convoy", verify: timedList{"X-Convoy-Signature", ",", "t", "v1", ","}.verify,
 		EventTypeLocation: "request.body.event_type",
-		IdempotencyKey:    "request.header.X-Convoy-Idempotency-Key",
+		IdempotencyKeys:   []string{"request.header.X-Convoy-Idempotency-Key"},
 		Note:              "The endpoint's secret in Convoy, with advanced signatures and hexadecimal encoding.",
 	},
 	{
@@ -105,37 +132,37 @@ var presets = []Preset{
 	{
 		Name: "github", Title: "GitHub", verify: hashOfBody{"X-Hub-Signature-256", "sha256=", hexSHA256}.verify,
 		EventTypeLocation: "request.header.X-GitHub-Event",
-		IdempotencyKey:    "request.header.X-GitHub-Delivery",
+		IdempotencyKeys:   []string{"request.header.X-GitHub-Delivery"},
 		Note:              "Repository or organisation settings, Webhooks: the secret that you entered for the webhook.",
 	},
 	{
 		Name: "gitlab", Title: "GitLab", verify: verifyGitLab, credential: gitLabHeader, checkKey: checkGitLabKey, Weak: true,
 		EventTypeLocation: "request.header.X-Gitlab-Event",
-		IdempotencyKey:    "request.header.X-Gitlab-Event-UUID",
+		IdempotencyKeys:   []string{"request.header.Idempotency-Key"},
 		Note:              "Settings, Webhooks: the secret token, or the signing token (whsec_…), which is the safer of the two.",
 	},
 	{
 		Name: "hubspot", Title: "HubSpot", verify: verifyHubSpot, Weak: true, SignsURL: true,
 		EventTypeLocation: "request.body.0.subscriptionType",
-		IdempotencyKey:    "request.body.0.eventId",
+		IdempotencyKeys:   []string{"request.body.#.eventId"},
 		Note:              "Your app, Auth: the client secret.",
 	},
 	{
 		Name: "intercom", Title: "Intercom", verify: hashOfBody{"X-Hub-Signature", "sha1=", hexSHA1}.verify,
 		EventTypeLocation: "request.body.topic",
-		IdempotencyKey:    "request.body.id",
+		IdempotencyKeys:   []string{"request.body.id"},
 		Note:              "Developer Hub, your app, Basic information: the client secret.",
 	},
 	{
 		Name: "linear", Title: "Linear", verify: verifyLinear,
 		EventTypeLocation: "request.body.type", typeOf: linearType,
-		IdempotencyKey: "request.header.Linear-Delivery",
-		Note:           "Settings, API, the webhook: its signing secret.",
+		IdempotencyKeys: []string{"request.header.Linear-Delivery"},
+		Note:            "Settings, API, the webhook: its signing secret.",
 	},
 	{
-		Name: "mailgun", Title: "Mailgun", verify: verifyMailgun, Weak: true,
+		Name: "mailgun", Title: "Mailgun", verify: verifyMailgun, Weak: true, Answer: 200,
 		EventTypeLocation: "request.body.event-data.event",
-		IdempotencyKey:    "request.body.event-data.id",
+		IdempotencyKeys:   []string{"request.body.event-data.id"},
 		Note:              "Sending, Webhooks: the HTTP webhook signing key.",
 	},
 	{
@@ -146,60 +173,60 @@ var presets = []Preset{
 	{
 		Name: "paddle", Title: "Paddle", verify: timedList{"Paddle-Signature", ";", "ts", "h1", ":"}.verify,
 		EventTypeLocation: "request.body.event_type",
-		IdempotencyKey:    "request.body.event_id",
+		IdempotencyKeys:   []string{"request.body.event_id"},
 		Note:              "Developer tools, Notifications, the destination: its secret key (pdl_ntfset_…).",
 	},
 	{
 		Name: "pagerduty", Title: "PagerDuty", verify: verifyPagerDuty,
 		EventTypeLocation: "request.body.event.event_type",
-		IdempotencyKey:    "request.body.event.id",
+		IdempotencyKeys:   []string{"request.body.event.id"},
 		Note:              "Shown once when the webhook subscription is made.",
 	},
 	{
 		Name: "sendgrid", Title: "SendGrid", verify: verifySendGrid, checkKey: keyError(sendGridKey),
 		EventTypeLocation: "request.body.0.event",
-		IdempotencyKey:    "request.body.0.sg_event_id",
+		IdempotencyKeys:   []string{"request.body.#.sg_event_id"},
 		Note:              "Settings, Mail settings, Event webhook, Signature verification: the public key (base64).",
 	},
 	{
 		Name: "shopify", Title: "Shopify", verify: verifyShopify,
-		EventTypeLocation: "request.header.X-Shopify-Topic",
-		IdempotencyKey:    "request.header.X-Shopify-Webhook-Id",
-		Note:              "Your app's client secret, or the key shown under Settings, Notifications, Webhooks.",
+		EventTypeLocation: "request.header.Shopify-Topic", typeOf: shopifyType,
+		IdempotencyKeys: []string{"request.header.Shopify-Webhook-Id", "request.header.X-Shopify-Webhook-Id"},
+		Note:            "Your app's client secret, or the key shown under Settings, Notifications, Webhooks.",
 	},
 	{
 		Name: "slack", Title: "Slack", verify: timedHash{"X-Slack-Signature", "X-Slack-Request-Timestamp"}.verify,
 		EventTypeLocation: "request.body.event.type",
-		IdempotencyKey:    "request.body.event_id",
+		IdempotencyKeys:   []string{"request.body.event_id"},
 		Note:              "Your app, Basic Information, App Credentials: the signing secret.",
 	},
 	{
 		Name: "square", Title: "Square", verify: verifySquare, SignsURL: true,
 		EventTypeLocation: "request.body.type",
-		IdempotencyKey:    "request.body.event_id",
+		IdempotencyKeys:   []string{"request.body.event_id"},
 		Note:              "Developer Console, your application, Webhooks, the subscription: its signature key.",
 	},
 	{
 		Name: "standard_webhooks", Title: "Standard Webhooks (Svix, Clerk, Resend and others)", verify: verifyStandard, checkKey: checkStandardKey,
 		EventTypeLocation: "request.body.type", typeOf: standardType,
-		IdempotencyKey: "request.header.webhook-id",
-		Note:           "The sender's signing secret (whsec_…), or its public key (whpk_…).",
+		IdempotencyKeys: []string{"request.header.webhook-id", "request.header.svix-id"},
+		Note:            "The sender's signing secret (whsec_…), or its public key (whpk_…).",
 	},
 	{
 		Name: "stripe", Title: "Stripe", verify: timedList{"Stripe-Signature", ",", "t", "v1", "."}.verify,
 		EventTypeLocation: "request.body.type",
-		IdempotencyKey:    "request.body.id",
+		IdempotencyKeys:   []string{"request.body.id"},
 		Note:              "Developers, Webhooks, the endpoint: its signing secret (whsec_…).",
 	},
 	{
 		Name: "twilio", Title: "Twilio", verify: verifyTwilio, SignsURL: true,
-		IdempotencyKey: "request.header.I-Twilio-Idempotency-Token",
-		Note:           "Console, Account info: the auth token.",
+		IdempotencyKeys: []string{"request.header.I-Twilio-Idempotency-Token"},
+		Note:            "Console, Account info: the auth token.",
 	},
 	{
 		Name: "typeform", Title: "Typeform", verify: hashOfBody{"Typeform-Signature", "sha256=", base64SHA256}.verify,
 		EventTypeLocation: "request.body.event_type",
-		IdempotencyKey:    "request.body.event_id",
+		IdempotencyKeys:   []string{"request.body.event_id"},
 		Note:              "The form's Connect, Webhooks, Edit: the secret that you entered.",
 	},
 	{
@@ -221,6 +248,14 @@ func linearType(r *reader) string {
 		return kind
 	}
 	return kind + "." + action
+}
+
+// shopifyType takes the older name of the header too.
+func shopifyType(r *reader) string {
+	if t := r.at("request.header.Shopify-Topic"); t != "" {
+		return t
+	}
+	return r.at("request.header.X-Shopify-Topic")
 }
 
 // standardType takes the older name of the field too, which Svix used.

@@ -60,7 +60,7 @@ func verifyAdyen(in *inbound) Verdict {
 		return base64SHA256.hmac([]string{given}, key, in.p.Body)
 	}
 	r := reader{p: in.p}
-	items := r.json("notificationItems").Array()
+	items := r.root().Get("notificationItems").Array()
 	if len(items) == 0 {
 		return VerdictMissingHeader
 	}

@@ -6,11 +6,43 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 const maxURL = 2048
 
 const notPublic = "must lead to a public address"
+
+// TidyURL makes of a URL as people paste it one as it is kept: without blanks
+// around it, and an international host name in its ASCII form (RFC 5891, mapped
+// as UTS 46 says). What cannot be mapped stays, for CheckURL to complain of.
+func TidyURL(raw string) string {
+	raw = strings.TrimFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || r == '\u200b' || r == '\ufeff' })
+	scheme, rest, ok := strings.Cut(raw, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	host, port := rest[:end], ""
+	if !ok || isASCII(host) {
+		return raw
+	}
+	if colon := strings.LastIndexByte(host, ':'); colon >= 0 {
+		host, port = host[:colon], host[colon:]
+	}
+	plain, err := idna.Lookup.ToASCII(host)
+	if err != nil {
+		return raw
+	}
+	return scheme + "://" + plain + port + rest[end:]
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
 
 // CheckURL reads a URL to deliver to, under the policy that only public
 // addresses may be reached. See EgressPolicy.CheckURL.
@@ -68,10 +100,8 @@ func (p EgressPolicy) checkHost(u *url.URL) (allowed bool, problem string) {
 	if strings.ContainsAny(u.Host, "[]%") || strings.Count(u.Host, ":") > 1 {
 		return false, "must have a host name in plain letters"
 	}
-	for i := 0; i < len(host); i++ {
-		if host[i] >= 0x80 {
-			return false, "must have a host name in ASCII; write an international name in its xn-- form"
-		}
+	if !isASCII(host) {
+		return false, "must have a valid host name; this international one is none"
 	}
 	labels := strings.Split(host, ".")
 	if last := labels[len(labels)-1]; isNumber(last) {

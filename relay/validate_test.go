@@ -223,7 +223,7 @@ func TestPresets(t *testing.T) {
 		if p.Name == "" || p.Title == "" || p.Note == "" || p.verify == nil {
 			t.Errorf("%q is incomplete", p.Name)
 		}
-		for _, l := range []string{p.EventTypeLocation, p.IdempotencyKey} {
+		for _, l := range append(slices.Clone(p.IdempotencyKeys), p.EventTypeLocation) {
 			if l != "" && !isLocation(l) {
 				t.Errorf("%s: %q is not a location", p.Name, l)
 			}

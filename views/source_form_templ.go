@@ -106,7 +106,7 @@ func sourceForm(f SourceForm, ingestURL string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = textArea(entry{Label: "Idempotency keys", Name: "idempotency_keys", Value: f.IdempotencyKeys, Code: true, Placeholder: "request.body.id", Hint: "One a line. A request whose key was seen before is kept as a duplicate and not delivered.", Errors: f.Errors}, "2").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = textArea(entry{Label: "Idempotency keys", Name: "idempotency_keys", Value: f.IdempotencyKeys, Code: true, Placeholder: "request.body.id", Hint: "One a line. A request whose key was seen before is kept as a duplicate and not delivered. A source that gets the preset of a provider begins with the keys of that provider; empty the field to switch them off.", Errors: f.Errors}, "2").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

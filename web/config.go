@@ -20,6 +20,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/reprise-dev/reprise/handlers"
+	"github.com/reprise-dev/reprise/relay"
 )
 
 // Config is everything that the environment sets. The names, the defaults and
@@ -63,6 +64,7 @@ func LoadConfig(environ map[string]string) (Config, error) {
 	if err := env.ParseWithOptions(&cfg, env.Options{Environment: set}); err != nil {
 		faults.parse(err)
 	}
+	cfg.PublicURL, cfg.IngestURL = relay.TidyURL(cfg.PublicURL), relay.TidyURL(cfg.IngestURL)
 	cfg.check(faults)
 	if err := faults.join(); err != nil {
 		return Config{}, err

@@ -43,7 +43,7 @@ func TestEventsVerifyAndDiffer(t *testing.T) {
 		source := relay.Source{Provider: s.Provider, Verifier: verifier}
 		types[s.Name+" "+relay.EventType(source, payload)]++
 		preset, _ := relay.PresetFor(s.Provider)
-		source.IdempotencyKeys = []string{preset.IdempotencyKey}
+		source.IdempotencyKeys = preset.IdempotencyKeys
 		ids[relay.IdempotencyKey(source, payload)] = true
 	}
 	if len(types) < 13 || types["Stripe unknown"] > 0 {
