@@ -304,7 +304,7 @@ func TestWritesOnOneConnection(t *testing.T) {
 	w.w.SetMaxOpenConns(1)
 	e := w.addEndpoint(t, func(e *relay.Endpoint) { e.SourceIDs = []relay.ID{w.source.ID} })
 	in := w.receive(t, e)
-	_, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited)
+	_, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system)
 	check(t, err)
 	_, err = w.RetryDelivery(t.Context(), w.project, in.Deliveries[0].ID, "webhook_delivery.retried", system)
 	check(t, err)

@@ -51,7 +51,7 @@ func TestReplayChangesNothingThatWas(t *testing.T) {
 		}
 		events, payloads := w.dump(t, "events", "status"), w.dump(t, "payloads")
 		deliveries, attempts := w.dump(t, "deliveries", "replayed_by"), w.dump(t, "attempts")
-		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited)
+		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system)
 		check(t, err)
 		equal(t, "replays", len(made), 2)
 		if diff := cmp.Diff(events, w.dump(t, "events", "status")); diff != "" {
@@ -112,7 +112,7 @@ func TestReplayOfReplays(t *testing.T) {
 		var wait sync.WaitGroup
 		for range 20 {
 			wait.Go(func() {
-				if _, err := w.ReplayEvent(t.Context(), w.project, first.EventID, []relay.ID{e.ID, e.ID}, system, unlimited); err != nil {
+				if _, err := w.ReplayEvent(t.Context(), w.project, first.EventID, []relay.ID{e.ID, e.ID}, system); err != nil {
 					t.Error(err)
 				}
 			})
@@ -130,7 +130,7 @@ func TestReplayOfUnmatchedEvents(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		in := w.receive(t)
 		equal(t, "event", w.event(t, in.Event.ID).Status, relay.EventUnmatched)
-		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited)
+		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system)
 		check(t, err)
 		equal(t, "replays to nobody", len(made), 0)
 		equal(t, "event", w.event(t, in.Event.ID).Status, relay.EventUnmatched)
@@ -138,7 +138,7 @@ func TestReplayOfUnmatchedEvents(t *testing.T) {
 		e := w.addEndpoint(t)
 		for range 10 {
 			wait.Go(func() {
-				if _, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited); err != nil {
+				if _, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system); err != nil {
 					t.Error(err)
 				}
 			})
@@ -161,7 +161,7 @@ func TestReplayTargets(t *testing.T) {
 		foreignWorld.project = w.addProject(t)
 		foreign := foreignWorld.addEndpoint(t)
 		in := w.receive(t)
-		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system, unlimited)
+		made, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system)
 		check(t, err)
 		var got []relay.ID
 		for _, d := range made {
@@ -170,19 +170,19 @@ func TestReplayTargets(t *testing.T) {
 		if !slices.Equal(got, []relay.ID{match.ID, paused.ID}) {
 			t.Errorf("matching: %v", got)
 		}
-		made, err = w.ReplayEvent(t.Context(), w.project, in.Event.ID, []relay.ID{filtered.ID}, system, unlimited)
+		made, err = w.ReplayEvent(t.Context(), w.project, in.Event.ID, []relay.ID{filtered.ID}, system)
 		check(t, err)
 		equal(t, "named whatever its filter", len(made), 1)
 		before := number(t, w.Store, "SELECT count(*) FROM deliveries")
 		for _, bad := range []relay.ID{disabled.ID, unsubscribed.ID, foreign.ID, relay.NewID()} {
-			_, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, []relay.ID{match.ID, bad}, system, unlimited)
+			_, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, []relay.ID{match.ID, bad}, system)
 			wantKind(t, err, relay.KindValidation)
 			if err != nil && !strings.Contains(err.Error(), relay.PrefixEndpoint.Format(bad)) {
 				t.Errorf("%v does not name %s", err, bad)
 			}
 		}
 		equal(t, "deliveries", number(t, w.Store, "SELECT count(*) FROM deliveries"), before)
-		_, err = w.ReplayEvent(t.Context(), foreignWorld.project, in.Event.ID, nil, system, unlimited)
+		_, err = w.ReplayEvent(t.Context(), foreignWorld.project, in.Event.ID, nil, system)
 		wantKind(t, err, relay.KindNotFound)
 	})
 }
@@ -199,9 +199,9 @@ func TestNotReplayable(t *testing.T) {
 		duplicate, err := w.Receive(t.Context(), w.keyed("k", e))
 		check(t, err)
 		for _, id := range []relay.ID{rejected.Event.ID, duplicate.ID} {
-			_, err := w.ReplayEvent(t.Context(), w.project, id, nil, system, unlimited)
+			_, err := w.ReplayEvent(t.Context(), w.project, id, nil, system)
 			wantKind(t, err, relay.KindNotReplayable)
-			_, err = w.ReplayEvent(t.Context(), w.project, id, []relay.ID{e.ID}, system, unlimited)
+			_, err = w.ReplayEvent(t.Context(), w.project, id, []relay.ID{e.ID}, system)
 			wantKind(t, err, relay.KindNotReplayable)
 		}
 		equal(t, "rejected", w.event(t, rejected.Event.ID).Status, relay.EventRejected)

@@ -130,7 +130,7 @@ func TestPlanOfAStatusIsFrozen(t *testing.T) {
 		w.receive(t, e)
 		j := w.planJob(t, to(e), func(j *relay.ReplayJob) { j.Selection.Status = relay.EventFailed })
 		equal(t, "pairs", j.Plan.Pairs, 5)
-		_, err := w.ReplayEvent(t.Context(), w.project, failed[0], nil, system, unlimited) // forwarding now
+		_, err := w.ReplayEvent(t.Context(), w.project, failed[0], nil, system) // forwarding now
 		check(t, err)
 		for _, c := range claimFrom(t, w.Store, 10, e) {
 			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDLQ)) // one more that failed

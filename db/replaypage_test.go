@@ -42,7 +42,7 @@ func TestReplayPagesAreMadeOnce(t *testing.T) {
 		}
 		wait.Go(func() {
 			for _, id := range events[:20] {
-				if _, err := w.ReplayEvent(t.Context(), w.project, id, []relay.ID{a.ID}, system, unlimited); err != nil {
+				if _, err := w.ReplayEvent(t.Context(), w.project, id, []relay.ID{a.ID}, system); err != nil {
 					t.Error(err)
 				}
 			}

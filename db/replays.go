@@ -16,7 +16,7 @@ import (
 // them and says why. giveBack takes that back when nothing came of it.
 type Budget func(ctx context.Context, endpoints []relay.ID) (giveBack func(), err error)
 
-// byHand makes replays that somebody asked for one by one. No way leads past
+// byHand makes replays of deliveries that somebody asked for. No way leads past
 // the budget of the endpoints; what is refused for another reason is not
 // counted.
 func (s *Store) byHand(ctx context.Context, budget Budget, endpoints []relay.ID, act func(context.Context, bun.Tx) error) error {
@@ -34,7 +34,7 @@ func (s *Store) byHand(ctx context.Context, budget Budget, endpoints []relay.ID,
 
 // ReplayEvent makes new deliveries of a past event: to the endpoints named,
 // whatever their event filters, or else to those that match now.
-func (s *Store) ReplayEvent(ctx context.Context, project, event relay.ID, endpoints []relay.ID, by relay.Actor, budget Budget) ([]relay.Delivery, error) {
+func (s *Store) ReplayEvent(ctx context.Context, project, event relay.ID, endpoints []relay.ID, by relay.Actor) ([]relay.Delivery, error) {
 	if err := s.refreshConfig(ctx); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (s *Store) ReplayEvent(ctx context.Context, project, event relay.ID, endpoi
 		ids[i] = e.ID
 	}
 	var out []relay.Delivery
-	err = s.byHand(ctx, budget, ids, func(ctx context.Context, tx bun.Tx) error {
+	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		ev, err := replayable(ctx, tx, project, event)
 		if err != nil {
 			return err

@@ -124,7 +124,7 @@ func (a *App) replay(c *call, event relay.ID, field string, list opt[[]string]) 
 		}
 		endpoints = ids
 	}
-	deliveries, err := a.store.ReplayEvent(c.ctx, c.Project, event, endpoints, c.Actor, a.replayBudget)
+	deliveries, err := a.store.ReplayEvent(c.ctx, c.Project, event, endpoints, c.Actor)
 	if err != nil {
 		return nil, renameField(err, "endpoint_ids", field)
 	}

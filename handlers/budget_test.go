@@ -52,10 +52,9 @@ func TestOneBudgetOfTests(t *testing.T) {
 	}
 }
 
-// replayDoors are all ways to replay something of one endpoint by hand. Each
+// replayDoors are all ways to replay deliveries of one endpoint by hand. Each
 // tells whether it let the replay through.
-func (w *world) replayDoors(source, endpoint, event, delivery string) map[string]func() bool {
-	project := relay.PrefixProject.Format(w.mine.project.ID)
+func (w *world) replayDoors(endpoint, delivery string) map[string]func() bool {
 	call := func(method, path string, body any, passed int, code string) func() bool {
 		return func() bool {
 			got := w.api(method, path, body)
@@ -72,17 +71,11 @@ func (w *world) replayDoors(source, endpoint, event, delivery string) map[string
 	const limited = "REPLAY_RATE_LIMITED"
 	return map[string]func() bool{
 		"a delivery":            call("POST", "/api/v1/deliveries/"+delivery+"/replay", nil, 202, limited),
-		"an event":              call("POST", "/v1/events/"+event+"/replay", nil, 202, limited),
-		"an event, named":       call("POST", "/v1/events/"+event+"/replay", object{"endpoint_ids": []any{endpoint}}, 202, limited),
 		"what failed":           call("POST", "/api/v1/endpoints/"+endpoint+"/replay-failed", nil, 202, limited),
-		"krafter":               call("POST", "/api/v1/webhooks/sources/"+source+"/events/"+event+"/replay", nil, 202, limited),
-		"convoy":                call("PUT", "/api/v1/projects/"+project+"/events/"+event+"/replay", nil, 200, "manual replays"),
 		"sendoka":               call("POST", "/api/v1/webhooks/"+endpoint+"/deliveries/"+delivery+"/replay", nil, 202, limited),
 		"sendoka, what failed":  call("POST", "/api/v1/webhooks/"+endpoint+"/replay-failed", nil, 202, limited),
 		"the page, a delivery":  form("/deliveries/"+delivery+"/replay", ""),
-		"the page, an event":    form("/events/"+event+"/replay", ""),
 		"the page, some rows":   form("/deliveries/bulk", "action=replay&ids="+delivery+"&ids="+delivery),
-		"the page, some events": form("/events/bulk", "action=replay&ids="+event),
 	}
 }
 
@@ -96,7 +89,7 @@ func testOneBudgetOfReplays(t *testing.T, w *world) {
 	event := w.event(src, `{"type":"mine"}`)
 	w.settle(relay.DeliveryDLQ, 500)
 	delivery := w.deliveriesOf(event)[0]["id"].(string)
-	doors := w.replayDoors(src["id"].(string), id, event, delivery)
+	doors := w.replayDoors(id, delivery)
 	for name, pass := range doors {
 		w.queue.forget()
 		if !pass() {
@@ -131,7 +124,12 @@ func testOneBudgetOfReplays(t *testing.T, w *world) {
 	if after := len(w.deliveriesOf(event)); after != before {
 		t.Errorf("%d deliveries over the limit", after-before)
 	}
-	// In place, a job, and another endpoint are no replays of this endpoint by hand.
+	// In place, an event, a job and another endpoint are no replays of deliveries
+	// of this one.
+	for range 11 {
+		w.api("POST", "/v1/events/"+event+"/replay", nil).data(t, 202)
+		w.api("PUT", "/api/v1/projects/"+relay.PrefixProject.Format(w.mine.project.ID)+"/events/"+event+"/replay", nil).json(t, 200)
+	}
 	for range 11 {
 		w.api("POST", "/v1/webhook-deliveries/"+delivery+"/replay", "{}").json(t, 200)
 	}
@@ -139,44 +137,22 @@ func testOneBudgetOfReplays(t *testing.T, w *world) {
 	w.api("POST", "/v1/endpoints/"+other+"/replay-failed", nil).data(t, 202)
 }
 
-// TestBudgetOfSeveralEndpoints: a replay to several endpoints counts on each,
-// or on none and sends nothing; and what is refused for another reason does
-// not count.
-func TestBudgetOfSeveralEndpoints(t *testing.T) { onBoth(t, testBudgetOfSeveralEndpoints) }
-
-func testBudgetOfSeveralEndpoints(t *testing.T, w *world) {
-	src := w.source(nil)
-	full, free, gone := w.endpointFor(nil)["id"].(string), w.endpointFor(nil)["id"].(string), w.endpointFor(nil)["id"].(string)
-	event := w.event(src, "x")
-	w.settle(relay.DeliveryDLQ, 500)
-	for range 10 {
-		w.api("POST", "/v1/endpoints/"+full+"/replay-failed", nil).data(t, 202)
-	}
-	before := len(w.deliveriesOf(event))
-	got := w.api("POST", "/v1/events/"+event+"/replay", nil)
-	if got.problem(t, 429, relay.KindReplayLimited); got.Header.Get("Retry-After") == "" {
-		t.Errorf("%v %s", got.Header, got.text)
-	}
-	if after := len(w.deliveriesOf(event)); after != before {
-		t.Errorf("%d were sent", after-before)
-	}
-	if n := w.queue.count("replays:"); n != 10 {
-		t.Errorf("%d replays count, want the 10 of one endpoint", n)
-	}
-	w.api("POST", "/v1/events/"+event+"/replay", object{"endpoint_ids": []any{free, gone}}).data(t, 202)
-	if n := w.queue.count("replays:"); n != 12 {
-		t.Errorf("%d replays count, want one more on each", n)
-	}
-	w.settle(relay.DeliveryDLQ, 500)
-	dead := w.api("GET", "/v1/deliveries?status=failed&endpoint_id="+gone, nil).rows(t)[0]["id"].(string)
-	if got := w.api("DELETE", "/v1/endpoints/"+gone, nil); got.StatusCode != 204 {
-		t.Fatal(got.text)
-	}
-	w.api("POST", "/v1/deliveries/"+dead+"/replay", nil).problem(t, 409, relay.KindConflict)
-	w.api("POST", "/v1/deliveries/"+relay.PrefixDelivery.Format(relay.NewID())+"/replay", nil).problem(t, 404, relay.KindNotFound)
-	w.api("POST", "/v1/events/"+event+"/replay", object{"endpoint_ids": []any{free, gone}}).problem(t, 422, relay.KindValidation)
-	w.api("POST", "/v1/endpoints/"+free+"/replay-failed", object{"since": "yesterday"}).problem(t, 422, relay.KindValidation)
-	if n := w.queue.count("replays:"); n != 12 {
-		t.Errorf("%d replays count after refusals", n)
-	}
+// TestRefusedReplaysAreNotCounted: what is refused for another reason costs
+// nothing of the budget.
+func TestRefusedReplaysAreNotCounted(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		src, gone := w.source(nil), w.endpointFor(nil)["id"].(string)
+		w.event(src, "x")
+		w.settle(relay.DeliveryDLQ, 500)
+		dead := w.api("GET", "/v1/deliveries?status=failed&endpoint_id="+gone, nil).rows(t)[0]["id"].(string)
+		w.api("POST", "/v1/endpoints/"+gone+"/replay-failed", object{"since": "yesterday"}).problem(t, 422, relay.KindValidation)
+		if got := w.api("DELETE", "/v1/endpoints/"+gone, nil); got.StatusCode != 204 {
+			t.Fatal(got.text)
+		}
+		w.api("POST", "/v1/deliveries/"+dead+"/replay", nil).problem(t, 409, relay.KindConflict)
+		w.api("POST", "/v1/deliveries/"+relay.PrefixDelivery.Format(relay.NewID())+"/replay", nil).problem(t, 404, relay.KindNotFound)
+		if n := w.queue.count("replays:"); n != 0 {
+			t.Errorf("%d replays count after refusals", n)
+		}
+	})
 }

@@ -51,7 +51,7 @@ func (a *App) convoyReplay(c *call) error {
 	if !c.maySee(project) {
 		return relay.ErrNotFound
 	}
-	deliveries, err := a.store.ReplayEvent(c.ctx, project, id, nil, c.Actor, a.replayBudget)
+	deliveries, err := a.store.ReplayEvent(c.ctx, project, id, nil, c.Actor)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func replayEventForm(v *visit, f *form) error {
 	if f.text("chosen") != "" && len(endpoints) == 0 {
 		return v.back(f, eventPath(id), views.Flash{Tone: views.ToneWarn, Text: "No endpoint was chosen, so nothing was sent. Tick the endpoints first."})
 	}
-	made, err := v.replayEvent(id, endpoints, v.app.replayBudget)
+	made, err := v.replayEvent(id, endpoints)
 	if flash, refused := refusal(err); refused {
 		return v.back(f, eventPath(id), flash)
 	}
@@ -45,19 +45,19 @@ func replayEventForm(v *visit, f *form) error {
 	return v.back(f, eventPath(id), flash)
 }
 
-func (v *visit) replayEvent(id relay.ID, endpoints []relay.ID, budget db.Budget) ([]relay.Delivery, error) {
-	made, err := v.store.ReplayEvent(v.ctx, v.project.ID, id, endpoints, v.Actor, budget)
+func (v *visit) replayEvent(id relay.ID, endpoints []relay.ID) ([]relay.Delivery, error) {
+	made, err := v.store.ReplayEvent(v.ctx, v.project.ID, id, endpoints, v.Actor)
 	v.app.nudgeFor(made)
 	return made, err
 }
 
 func bulkEventsForm(v *visit, f *form) error {
-	deliveries, budget := 0, onceEach(v.app.replayBudget)
+	deliveries := 0
 	t, err := bulk(f, relay.PrefixEvent, func(id relay.ID) error {
 		if f.text("action") != "replay" {
 			return errBulkAction
 		}
-		made, err := v.replayEvent(id, nil, budget)
+		made, err := v.replayEvent(id, nil)
 		deliveries += len(made)
 		return err
 	})

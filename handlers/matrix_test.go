@@ -153,7 +153,7 @@ func (w *world) withUnknownIDs(path string) string {
 // TestRoutesAnswer calls every route as who may: none is missing, none fails.
 func TestRoutesAnswer(t *testing.T) {
 	t.Parallel()
-	w := setup(t, func(o *Options) { o.ReplaysPerMinute = 0 }) // there are more doors than that
+	w := setup(t)
 	w.streamTime = time.Millisecond
 	bodies := map[string]any{
 		"sources": object{"name": "a"}, "endpoints": object{"name": "a", "url": "https://example.com/"}, "events": object{"event_type": "a", "data": 1},

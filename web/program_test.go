@@ -101,7 +101,7 @@ func newProgram(t *testing.T, env ...string) *program {
 	p := &program{t: t, URL: "http://" + addr, log: &syncBuffer{}}
 	p.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "REPRISE_ADDR=" + addr, "DATABASE_URL=sqlite://" + filepath.Join(t.TempDir(), "r.db"),
-		"REPRISE_API_KEY=" + testKey, "REPRISE_EGRESS_ALLOW=127.0.0.0/8", "REPRISE_RETRY_SCALE=0.001", "REPRISE_API_RATE_PER_MINUTE=0", "REPRISE_REPLAYS_PER_MINUTE=0",
+		"REPRISE_API_KEY=" + testKey, "REPRISE_EGRESS_ALLOW=127.0.0.0/8", "REPRISE_RETRY_SCALE=0.001", "REPRISE_API_RATE_PER_MINUTE=0",
 		"REPRISE_SECRET_KEY=" + strings.Repeat("ab", 32),
 	}, env...)
 	t.Cleanup(func() {
