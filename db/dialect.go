@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/uptrace/bun/schema"
 )
 
 // rebind writes ? placeholders in PostgreSQL's way for statements that go
@@ -26,15 +25,6 @@ func (s *Store) rebind(query string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-// contains is a condition that finds bytes in a bytes column, or text in a
-// text column.
-func (s *Store) contains(column string, needle any) schema.QueryWithArgs {
-	if s.pg {
-		return schema.SafeQuery("position(? in "+column+") > 0", []any{needle})
-	}
-	return schema.SafeQuery("instr("+column+", ?) > 0", []any{needle})
 }
 
 // using names a table and, on SQLite, the index to read it by. SQLite counts

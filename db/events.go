@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -159,7 +160,16 @@ func eventID(e relay.Event) relay.ID { return e.ID }
 func (s *Store) CountEvents(ctx context.Context, project relay.ID, f EventFilter, max int) (int, error) {
 	if f.Q != "" {
 		found, _, err := s.walkEvents(ctx, project, f, relay.ID{}, max)
-		return len(found), err
+		if err != nil {
+			return 0, err
+		}
+		named, err := s.eventByAnyID(ctx, project, f)
+		for _, e := range named {
+			if !slices.ContainsFunc(found, func(other relay.Event) bool { return other.ID == e.ID }) {
+				found = append(found, e)
+			}
+		}
+		return min(len(found), max), err
 	}
 	some := f.narrow(s.r.NewSelect().TableExpr(s.using("events", f.index())).ColumnExpr("1"), project).Limit(int64(max))
 	return s.countOf(ctx, some)

@@ -112,32 +112,46 @@ func TestEventFilters(t *testing.T) {
 			r.Event.Status, r.Event.SignatureValid, r.Event.Verdict = relay.EventRejected, false, relay.VerdictBadSignature
 		})
 		body := add(func(r *Reception) { r.Payload.Body = []byte("\x00needle' OR 1=1--\xff") })
+		order := relay.NewID().UUID()
+		traced := add(func(r *Reception) {
+			r.Payload.Headers = relay.Headers{{Name: "X-Trace", Value: "trace-77"}, {Name: "X-Api-Key", Value: "hidden"}}
+			r.Payload.Body = []byte(`{"order":"` + order + `","name":"zo\u00eb \u65e5\u672c","url":"https:\/\/a\/b","event":"` + plain.UUID() + `"}`)
+		})
 		yes, no := true, false
 		at := func(i int) time.Time { return all[i].Event.ReceivedAt }
 		for name, c := range map[string]struct {
 			f    EventFilter
 			want []relay.ID
 		}{
-			"none":           {EventFilter{}, []relay.ID{body, invalid, keyed, sourced, typed, plain}},
+			"none":           {EventFilter{}, []relay.ID{traced, body, invalid, keyed, sourced, typed, plain}},
 			"type":           {EventFilter{EventType: "customer.created"}, []relay.ID{typed}},
 			"source":         {EventFilter{SourceID: source.ID}, []relay.ID{sourced}},
 			"key":            {EventFilter{IdempotencyKey: "key?1"}, []relay.ID{keyed}},
 			"invalid":        {EventFilter{SignatureValid: &no}, []relay.ID{invalid}},
 			"valid, typed":   {EventFilter{SignatureValid: &yes, EventType: "customer.created"}, []relay.ID{typed}},
 			"status":         {EventFilter{Status: relay.EventRejected}, []relay.ID{invalid}},
-			"from":           {EventFilter{From: at(4)}, []relay.ID{body, invalid}},
+			"from":           {EventFilter{From: at(4)}, []relay.ID{traced, body, invalid}},
 			"to":             {EventFilter{To: at(2)}, []relay.ID{typed, plain}},
 			"between":        {EventFilter{From: at(1), To: at(1).Add(time.Microsecond)}, []relay.ID{typed}},
 			"before all":     {EventFilter{To: time.Unix(0, 0)}, nil},
 			"after 1970":     {EventFilter{From: time.Unix(0, 0), EventType: "customer.created"}, []relay.ID{typed}},
-			"since":          {EventFilter{Since: keyed}, []relay.ID{body, invalid}},
+			"since":          {EventFilter{Since: keyed}, []relay.ID{traced, body, invalid}},
 			"q type":         {EventFilter{Q: "omer.cre"}, []relay.ID{typed}},
 			"q key":          {EventFilter{Q: "key?1"}, []relay.ID{keyed}},
-			"q part of key":  {EventFilter{Q: "key?"}, nil},
+			"q part of key":  {EventFilter{Q: "KEY?"}, []relay.ID{keyed}},
 			"q body":         {EventFilter{Q: "\x00needle' OR"}, []relay.ID{body}},
 			"q invalid text": {EventFilter{Q: "--\xff"}, []relay.ID{body}},
 			"q injection":    {EventFilter{Q: "' OR 1=1--"}, []relay.ID{body}},
 			"q wildcard":     {EventFilter{Q: "%"}, nil},
+			"q in a body":    {EventFilter{Q: order}, []relay.ID{traced}},
+			"q case":         {EventFilter{Q: "zoË"}, []relay.ID{traced}},
+			"q escape":       {EventFilter{Q: `ZO\u00eb`}, []relay.ID{traced}},
+			"q script":       {EventFilter{Q: "日本"}, []relay.ID{traced}},
+			"q slash":        {EventFilter{Q: "https://A/b"}, []relay.ID{traced}},
+			"q header":       {EventFilter{Q: "TRACE-77"}, []relay.ID{traced}},
+			"q header name":  {EventFilter{Q: "x-trace"}, nil},
+			"q secret":       {EventFilter{Q: "hidden"}, nil},
+			"q id and text":  {EventFilter{Q: plain.UUID()}, []relay.ID{plain, traced}},
 			"q in a type":    {EventFilter{Q: "needle", EventType: "customer.created"}, nil},
 			"q id":           {EventFilter{Q: relay.PrefixEvent.Format(typed)}, []relay.ID{typed}},
 			"q bare id":      {EventFilter{Q: typed.Hex()}, []relay.ID{typed}},

@@ -134,21 +134,16 @@ func (s *Store) itemsOfFilter(ctx context.Context, p *plan, to *itemSink) error 
 	if f.EventType == "" && len(p.Selection.EventTypes) == 1 && !slices.ContainsFunc(p.Selection.EventTypes, isPattern) {
 		f.EventType = p.Selection.EventTypes[0]
 	}
-	for _, prefix := range []relay.Prefix{relay.PrefixEvent, relay.PrefixDelivery} {
-		if id, err := relay.ParseID(prefix, f.Q); f.Q != "" && err == nil {
-			found, err := s.eventByAnyID(ctx, p.ProjectID, f, id)
-			if err != nil || len(found.Rows) == 0 {
-				return err
-			}
-			one, _, _, err := s.candidates(ctx, p, s.ofEvents("").Where("project_id = ? AND id = ?", p.ProjectID, found.Rows[0].ID))
-			if err != nil {
-				return err
-			}
-			return to.add(ctx, one)
-		}
+	named, err := s.eventByAnyID(ctx, p.ProjectID, f)
+	if err != nil {
+		return err
 	}
 	from, upper := idRange(&p.Selection, s.Now())
-	return s.eachSpan(ctx, p, s.spansOf(p.ProjectID, f, idSpan{from, upper}), func(found []candidate) error { return to.add(ctx, found) })
+	all := s.spansOf(p.ProjectID, f, idSpan{from, upper})
+	if len(named) > 0 {
+		all.named = named[0].ID
+	}
+	return s.eachSpan(ctx, p, all, func(found []candidate) error { return to.add(ctx, found) })
 }
 
 func isPattern(t string) bool { return len(t) > 0 && t[len(t)-1] == '*' }

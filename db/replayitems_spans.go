@@ -1,11 +1,12 @@
 package db
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/schema"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -16,9 +17,10 @@ type spans struct {
 	s       *Store
 	project relay.ID
 	filter  EventFilter
-	index   string // that finds what the filter selects
-	reading string // that the next spans are read by
-	left    idSpan // from is nil: nothing
+	index   string   // that finds what the filter selects
+	reading string   // that the next spans are read by
+	named   relay.ID // an event that a search finds by its id
+	left    idSpan   // from is nil: nothing
 	cut     int
 }
 
@@ -110,7 +112,10 @@ func (s *Store) eachSpan(ctx context.Context, p *plan, of *spans, fn func(found 
 			} else {
 				all.Go(func() {
 					defer close(r.done)
-					r.found, _, _, r.err = s.candidates(ctx, r.plan, of.read(span, index))
+					var q *bun.SelectQuery
+					if q, r.err = of.read(ctx, span, index); r.err == nil && q != nil {
+						r.found, _, _, r.err = s.candidates(ctx, r.plan, q)
+					}
 				})
 			}
 			select {
@@ -133,22 +138,23 @@ func (s *Store) eachSpan(ctx context.Context, p *plan, of *spans, fn func(found 
 	return ctx.Err()
 }
 
-// read selects what the filter finds in a span.
-func (c *spans) read(span idSpan, index string) *bun.SelectQuery {
-	q := c.filter.narrow(c.s.ofEvents(index), c.project).Where("id >= ? AND id < ?", span.from, span.before)
-	if c.filter.Q != "" {
-		q = c.s.searching(q, c.filter.Q, span)
+// read selects what the filter finds in a span; nil: nothing.
+func (c *spans) read(ctx context.Context, span idSpan, index string) (*bun.SelectQuery, error) {
+	inSpan := func(q *bun.SelectQuery) *bun.SelectQuery {
+		return c.filter.narrow(q, c.project).Where("id >= ? AND id < ?", span.from, span.before)
 	}
-	return q
-}
-
-// searching narrows events of a span to those that hold a text.
-func (s *Store) searching(events *bun.SelectQuery, text string, span idSpan) *bun.SelectQuery {
-	body := schema.SafeQuery("(SELECT ? FROM payloads WHERE payloads.event_id = events.id)", []any{s.contains("payloads.body", []byte(text))})
-	if s.pg { // which reads two ranges side by side sooner than one row after another
-		events = events.Join("LEFT JOIN (SELECT event_id AS searched, body FROM payloads WHERE event_id >= ? AND event_id < ?) AS p ON searched = events.id",
-			span.from, span.before)
-		body = s.contains("p.body", []byte(text))
+	if c.filter.Q == "" {
+		return inSpan(c.s.ofEvents(index)), nil
 	}
-	return events.Where("? OR idempotency_key = ? OR ?", s.contains("event_type", clean(text)), clean(text), body)
+	ids, err := c.s.found(ctx, inSpan(c.s.r.NewSelect().TableExpr(c.s.using("events", index))), c.filter.Q, span)
+	if err != nil {
+		return nil, err
+	}
+	if id := c.named[:]; !c.named.IsZero() && bytes.Compare(id, span.from) >= 0 && bytes.Compare(id, span.before) < 0 && !slices.Contains(ids, c.named) {
+		ids = append(ids, c.named)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return inSpan(c.s.ofEvents(byKey)).Where("id IN (?)", bun.List(ids)), nil
 }

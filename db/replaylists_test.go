@@ -73,7 +73,7 @@ func TestPlanSelectsTheListOfEvents(t *testing.T) {
 		for _, c := range claimFrom(t, w.Store, 3, e) {
 			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDLQ))
 		}
-		filters := []EventFilter{{SourceID: other.ID}, {Q: "a%_"}, {Q: "key-7"}, {Q: "paid*"}, {Status: relay.EventFailed}, {Status: relay.EventUnmatched},
+		filters := []EventFilter{{SourceID: other.ID}, {Q: "a%_"}, {Q: "key-7"}, {Q: "PAID*"}, {Q: "\\u0070aid"}, {Q: "KEY"}, {Status: relay.EventFailed}, {Status: relay.EventUnmatched},
 			{From: begun.Add(5 * time.Second), To: begun.Add(11 * time.Second)}, {SourceID: other.ID, Status: relay.EventUnmatched, Q: "order"}}
 		for _, typ := range oddTypes {
 			filters = append(filters, EventFilter{EventType: typ}, EventFilter{EventType: typ, Q: "n"},

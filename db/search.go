@@ -1,9 +1,13 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -28,15 +32,17 @@ func (s *Store) searchEvents(ctx context.Context, project relay.ID, f EventFilte
 			return EventSlice{}, err
 		}
 	}
-	if id, err := relay.ParseID(relay.PrefixEvent, f.Q); err == nil {
-		return s.eventByAnyID(ctx, project, f, id)
-	}
-	if id, err := relay.ParseID(relay.PrefixDelivery, f.Q); err == nil {
-		return s.eventByAnyID(ctx, project, f, id)
-	}
 	found, stopped, err := s.walkEvents(ctx, project, f, last, p.limit()+1)
 	if err != nil {
 		return EventSlice{}, err
+	}
+	named, err := s.eventByAnyID(ctx, project, f)
+	if err != nil {
+		return EventSlice{}, err
+	}
+	found = slices.DeleteFunc(found, func(e relay.Event) bool { return len(named) > 0 && e.ID == named[0].ID })
+	if p.Cursor == "" {
+		found = append(named, found...)
 	}
 	out := EventSlice{Slice: slice(s, found, p, scope, eventID)}
 	if out.Next == "" && !stopped.IsZero() {
@@ -45,17 +51,25 @@ func (s *Store) searchEvents(ctx context.Context, project relay.ID, f EventFilte
 	return out, nil
 }
 
-// eventByAnyID finds an event by its own id or by that of a delivery.
-func (s *Store) eventByAnyID(ctx context.Context, project relay.ID, f EventFilter, id relay.ID) (EventSlice, error) {
-	d, err := s.Delivery(ctx, project, id)
-	if err == nil {
-		id = d.EventID
-	} else if !errors.Is(err, relay.ErrNotFound) {
-		return EventSlice{}, err
+// eventByAnyID finds the event that Q is the id of, or of a delivery of which it
+// is, in any form; mostly there is none.
+func (s *Store) eventByAnyID(ctx context.Context, project relay.ID, f EventFilter) ([]relay.Event, error) {
+	for _, prefix := range []relay.Prefix{relay.PrefixEvent, relay.PrefixDelivery} {
+		id, err := relay.ParseID(prefix, f.Q)
+		if err != nil {
+			continue
+		}
+		d, err := s.Delivery(ctx, project, id)
+		if err == nil {
+			id = d.EventID
+		} else if !errors.Is(err, relay.ErrNotFound) {
+			return nil, err
+		}
+		var rows []eventRow
+		err = f.narrow(s.r.NewSelect().Model(&rows), project).Where("id = ?", id).Scan(ctx)
+		return openEvents(rows), translate(err)
 	}
-	var rows []eventRow
-	err = f.narrow(s.r.NewSelect().Model(&rows), project).Where("id = ?", id).Scan(ctx)
-	return EventSlice{Slice: Slice[relay.Event]{Rows: openEvents(rows)}}, translate(err)
+	return nil, nil
 }
 
 // walkEvents looks through the events that a filter leaves for those that Q
@@ -105,19 +119,19 @@ func (s *Store) stepEnd(ctx context.Context, project relay.ID, f EventFilter, la
 	return low[0], nil
 }
 
-// stepHits finds Q among the events before last and down to low.
+// stepHits finds Q among the events before last and down to low, newest first.
 func (s *Store) stepHits(ctx context.Context, project relay.ID, f EventFilter, last, low relay.ID, want int) ([]eventRow, error) {
-	var rows []eventRow
-	q := f.narrow(s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("events", f.index())), project).OrderExpr("id DESC").Limit(int64(want))
+	span := idSpan{low[:], bytes.Repeat([]byte{0xff}, len(last)+1)}
 	if !last.IsZero() {
-		q = q.Where("id < ?", last)
+		span.before = last[:]
 	}
-	if !low.IsZero() {
-		q = q.Where("id >= ?", low)
+	events := f.narrow(s.r.NewSelect().TableExpr(s.using("events", f.index())), project).Where("id >= ? AND id < ?", span.from, span.before)
+	ids, err := s.found(ctx, events, f.Q, span)
+	if err != nil || len(ids) == 0 {
+		return nil, translate(err)
 	}
-	// A scalar subquery, not EXISTS: that PostgreSQL may answer by reading
-	// the bodies of all events there are.
-	q = q.Where("? OR idempotency_key = ? OR (SELECT ? FROM payloads WHERE payloads.event_id = events.id)",
-		s.contains("event_type", clean(f.Q)), clean(f.Q), s.contains("payloads.body", []byte(f.Q)))
-	return rows, translate(q.Scan(ctx))
+	slices.SortFunc(ids, func(a, b relay.ID) int { return bytes.Compare(b[:], a[:]) })
+	var rows []eventRow
+	err = s.r.NewSelect().Model(&rows).Where("project_id = ? AND id IN (?)", project, bun.List(ids[:min(len(ids), want)])).OrderExpr("id DESC").Scan(ctx)
+	return rows, translate(err)
 }

@@ -70,12 +70,12 @@ func (w *world) replayDoors(endpoint, delivery string) map[string]func() bool {
 	}
 	const limited = "REPLAY_RATE_LIMITED"
 	return map[string]func() bool{
-		"a delivery":            call("POST", "/api/v1/deliveries/"+delivery+"/replay", nil, 202, limited),
-		"what failed":           call("POST", "/api/v1/endpoints/"+endpoint+"/replay-failed", nil, 202, limited),
-		"sendoka":               call("POST", "/api/v1/webhooks/"+endpoint+"/deliveries/"+delivery+"/replay", nil, 202, limited),
-		"sendoka, what failed":  call("POST", "/api/v1/webhooks/"+endpoint+"/replay-failed", nil, 202, limited),
-		"the page, a delivery":  form("/deliveries/"+delivery+"/replay", ""),
-		"the page, some rows":   form("/deliveries/bulk", "action=replay&ids="+delivery+"&ids="+delivery),
+		"a delivery":           call("POST", "/api/v1/deliveries/"+delivery+"/replay", nil, 202, limited),
+		"what failed":          call("POST", "/api/v1/endpoints/"+endpoint+"/replay-failed", nil, 202, limited),
+		"sendoka":              call("POST", "/api/v1/webhooks/"+endpoint+"/deliveries/"+delivery+"/replay", nil, 202, limited),
+		"sendoka, what failed": call("POST", "/api/v1/webhooks/"+endpoint+"/replay-failed", nil, 202, limited),
+		"the page, a delivery": form("/deliveries/"+delivery+"/replay", ""),
+		"the page, some rows":  form("/deliveries/bulk", "action=replay&ids="+delivery+"&ids="+delivery),
 	}
 }
 

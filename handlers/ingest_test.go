@@ -318,8 +318,8 @@ func TestPresetsBringTheirKeys(t *testing.T) {
 	post(202)
 	w.api("PATCH", path, object{"name": "Hub"}).data(t, 200)
 	post(202)
-	changed := w.api("PATCH", path, object{"idempotency_keys": []string{"request.header.X-GitHub-Delivery"}}).data(t, 200)
-	changed = w.api("PATCH", path, object{"provider": "stripe", "verifier": object{"type": "stripe", "secret": "whsec_x"}}).data(t, 200)
+	w.api("PATCH", path, object{"idempotency_keys": []string{"request.header.X-GitHub-Delivery"}}).data(t, 200)
+	changed := w.api("PATCH", path, object{"provider": "stripe", "verifier": object{"type": "stripe", "secret": "whsec_x"}}).data(t, 200)
 	if diff := cmp.Diff([]any{"request.body.id"}, changed["idempotency_keys"]); diff != "" {
 		t.Errorf("those of the new preset: %s", diff)
 	}

@@ -317,7 +317,7 @@ func eventFilters(m EventsModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = filterBar("/events", "Search bodies, types and ids", "q", m.Filter.Q, m.Pager, "event").Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = filterBar("/events", "Search ids, types, bodies and headers", "q", m.Filter.Q, m.Pager, "event").Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -347,7 +347,7 @@ func replaySelection(m ReplayNewModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = text(entry{Label: "Search", Name: "q", Value: m.Form.Q, Type: "search", Placeholder: "in bodies, types and ids", Errors: m.Form.Errors}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = text(entry{Label: "Search", Name: "q", Value: m.Form.Q, Type: "search", Placeholder: "in ids, types, bodies and headers", Errors: m.Form.Errors}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
