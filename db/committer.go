@@ -49,7 +49,7 @@ func (c *committer) start(ctx context.Context, workers int) *committer {
 var errClosing = &relay.Error{Kind: relay.KindUnavailable, Detail: "The server is stopping.", RetryAfter: time.Second}
 
 // submit queues an item; its finish is called exactly once if submit returns
-// nil, and never otherwise.
+// nil and the item is not given up, and never otherwise.
 func (c *committer) submit(ctx context.Context, item commitItem) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -75,12 +75,22 @@ func (c *committer) close() {
 func (c *committer) run(ctx context.Context) {
 	var batch []commitItem
 	for item := range c.queue {
-		batch = c.fill(append(batch[:0], item))
+		batch = slices.DeleteFunc(c.fill(append(batch[:0], item)), abandoned)
+		if len(batch) == 0 {
+			continue
+		}
 		for i, err := range c.try(ctx, batch) {
 			batch[i].finish(err)
 		}
 		clear(batch)
 	}
+}
+
+// abandoned reports whether nobody waits for an item any more. From then on
+// nobody can give it up.
+func abandoned(item commitItem) bool {
+	r, ok := item.(*reception)
+	return ok && !r.taken.CompareAndSwap(false, true)
 }
 
 // fill adds what is in the queue, up to what one commit may hold.

@@ -1,12 +1,14 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
 	"time"
 
 	"github.com/uptrace/bun"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -38,6 +40,7 @@ func (r *keyRow) open() relay.APIKey {
 func (s *Store) CreateKey(ctx context.Context, k *relay.APIKey, by relay.Actor) error {
 	entry := keyEntry(k.ProjectID, k.ID, "api_key.created", by)
 	entry.Data = map[string]any{"name": k.Name, "scope": string(k.Scope), "hint": k.Hint}
+	defer s.keys.drop()
 	return s.writeAudited(ctx, entry, func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.NewInsert().Model(keyRowOf(k)).Exec(ctx)
 		return err
@@ -48,10 +51,44 @@ func keyEntry(project, id relay.ID, action string, by relay.Actor) relay.AuditEn
 	return relay.AuditEntry{ProjectID: project, Actor: by, Action: action, Target: relay.PrefixKey.Format(id)}
 }
 
-// EnsureKey stores an API key unless it was stored before.
-func (s *Store) EnsureKey(ctx context.Context, k *relay.APIKey) error {
+// EnsureKey stores the API key that the operator's settings name, unless it was
+// stored before, and revokes the one that they named before. A key that is no
+// longer named at all stays: whoever wants it gone revokes it.
+func (s *Store) EnsureKey(ctx context.Context, k *relay.APIKey, by relay.Actor) error {
+	const name = "key_of_settings"
+	defer s.keys.drop()
 	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		_, err := tx.NewInsert().Model(keyRowOf(k)).On("CONFLICT (hash) DO NOTHING").Exec(ctx)
+		var before [][]byte
+		if err := tx.NewSelect().TableExpr("meta").Column("bytes").Where("name = ?", name).Scan(ctx, &before); err != nil {
+			return err
+		}
+		changed := len(before) > 0 && !bytes.Equal(before[0], k.Hash)
+		if changed {
+			var old []keyRow
+			if err := tx.NewSelect().Model(&old).Where("hash = ? AND revoked_at IS NULL", before[0]).Scan(ctx); err != nil {
+				return err
+			}
+			for i := range old {
+				_, err := tx.NewUpdate().Model((*keyRow)(nil)).Set("revoked_at = ?", micros(s.Now())).Where("id = ?", old[i].ID).Exec(ctx)
+				if err != nil {
+					return err
+				}
+				if err := s.audit(ctx, tx, keyEntry(old[i].ProjectID, old[i].ID, "api_key.revoked", by)); err != nil {
+					return err
+				}
+			}
+		}
+		insert := tx.NewInsert().Model(keyRowOf(k))
+		if changed { // perhaps back to one that an earlier change revoked
+			insert = insert.On("CONFLICT (hash) DO UPDATE").Set("revoked_at = NULL")
+		} else {
+			insert = insert.On("CONFLICT (hash) DO NOTHING")
+		}
+		_, err := insert.Exec(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "INSERT INTO meta (name, bytes) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET bytes = excluded.bytes", name, k.Hash)
 		return err
 	})
 }
@@ -96,57 +133,82 @@ func (s *Store) RevokeKey(ctx context.Context, project, id relay.ID, by relay.Ac
 }
 
 const (
-	keyCacheTime = 2 * time.Second
+	keyCacheTime   = 2 * time.Second
+	unknownKeyTime = time.Second
+	// lookTime bounds what every request of somebody may have to wait for.
+	lookTime     = 2 * time.Second
 	keyTouchTime = time.Minute
 )
 
-// keyCache holds keys that were looked up just now, and when each was last
+// keyCache holds all live keys as they were just now, and when each was last
 // noted as used.
 type keyCache struct {
 	mu      sync.Mutex
+	byHash  map[string]relay.APIKey
+	readAt  time.Time // zero: they are to be read
 	drops   int
-	byHash  map[string]cachedKey
+	reading singleflight.Group
 	touched map[relay.ID]time.Time
 	touches chan relay.ID
 }
 
-type cachedKey struct {
-	key   relay.APIKey
-	until time.Time
-}
-
 func newKeyCache() *keyCache {
-	return &keyCache{byHash: map[string]cachedKey{}, touched: map[relay.ID]time.Time{}, touches: make(chan relay.ID, 64)}
+	return &keyCache{touched: map[relay.ID]time.Time{}, touches: make(chan relay.ID, 64)}
 }
 
 func (c *keyCache) drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drops++
-	clear(c.byHash)
+	c.readAt = time.Time{}
 }
 
-// KeyByHash finds a live API key by the hash of what the caller presented.
-func (s *Store) KeyByHash(ctx context.Context, hash []byte) (relay.APIKey, error) {
-	c, now := s.keys, time.Now()
-	c.mu.Lock()
-	cached, ok := c.byHash[string(hash)]
-	drops := c.drops
-	c.mu.Unlock()
-	if ok && now.Before(cached.until) {
-		return cached.key, nil
-	}
-	var row keyRow
-	if err := s.r.NewSelect().Model(&row).Where("hash = ? AND revoked_at IS NULL", hash).Scan(ctx); err != nil {
-		return relay.APIKey{}, translate(err)
-	}
-	key := row.open()
+// find looks for a key in what is known, and tells whether that is to be believed.
+func (c *keyCache) find(hash []byte) (key relay.APIKey, found, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if drops == c.drops {
-		c.byHash[string(hash)] = cachedKey{key, now.Add(keyCacheTime)}
+	key, found = c.byHash[string(hash)]
+	age := time.Since(c.readAt)
+	return key, found, age < unknownKeyTime || found && age < keyCacheTime
+}
+
+// KeyByHash finds a live API key by the hash of what the caller presented. However
+// many are presented that are none, the database is asked once a second.
+func (s *Store) KeyByHash(_ context.Context, hash []byte) (relay.APIKey, error) {
+	key, found, fresh := s.keys.find(hash)
+	if !fresh {
+		if _, err, _ := s.keys.reading.Do("", s.readKeys); err != nil {
+			return relay.APIKey{}, translate(err)
+		}
+		key, found, _ = s.keys.find(hash)
+	}
+	if !found {
+		return key, relay.ErrNotFound
 	}
 	return key, nil
+}
+
+func (s *Store) readKeys() (any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
+	defer cancel()
+	c, begun := s.keys, time.Now()
+	c.mu.Lock()
+	drops := c.drops
+	c.mu.Unlock()
+	var rows []keyRow
+	if err := s.r.NewSelect().Model(&rows).Where("revoked_at IS NULL").Scan(ctx); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byHash = make(map[string]relay.APIKey, len(rows))
+	for i := range rows {
+		c.byHash[string(rows[i].Hash)] = rows[i].open()
+	}
+	if drops == c.drops {
+		c.readAt = begun
+	}
+	return nil, nil
 }
 
 // TouchKey notes that a key was used now: in the background, once a minute

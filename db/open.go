@@ -58,8 +58,10 @@ type Store struct {
 
 	config     atomic.Pointer[Snapshot]
 	configLock sync.Mutex
-	keys       *keyCache
-	rejected   *rejections
+
+	unknownSlugs everySecond
+	keys         *keyCache
+	rejected     *rejections
 
 	stop   context.CancelFunc
 	wait   sync.WaitGroup

@@ -175,7 +175,7 @@ func TestKeys(t *testing.T) {
 		wantKind(t, err, relay.KindNotFound)
 		again := *k
 		again.ID = relay.NewID()
-		check(t, w.EnsureKey(t.Context(), &again))
+		check(t, w.EnsureKey(t.Context(), &again, system))
 		w.TouchKey(t.Context(), k.ID)
 		w.TouchKey(t.Context(), k.ID)
 		eventually(t, "the use is noted", func() bool {
@@ -309,4 +309,50 @@ func TestWritesOnOneConnection(t *testing.T) {
 	_, err = w.RetryDelivery(t.Context(), w.project, in.Deliveries[0].ID, "webhook_delivery.retried", system)
 	check(t, err)
 	check(t, w.DeleteEndpoint(t.Context(), w.project, e.ID, system))
+}
+
+// TestAChangedKeyOfTheSettingsRevokesTheOneBefore: a key that was once in the
+// settings was valid for ever.
+func TestAChangedKeyOfTheSettingsRevokesTheOneBefore(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		first, _ := w.key("REPRISE_API_KEY")
+		second, _ := w.key("REPRISE_API_KEY")
+		valid := func(k *relay.APIKey) bool {
+			_, err := w.KeyByHash(t.Context(), k.Hash)
+			return err == nil
+		}
+		check(t, w.EnsureKey(t.Context(), first, system))
+		check(t, w.EnsureKey(t.Context(), first, system))
+		equal(t, "the first", valid(first), true)
+		check(t, w.EnsureKey(t.Context(), second, system))
+		equal(t, "the first when it was changed", valid(first), false)
+		equal(t, "the second", valid(second), true)
+		check(t, w.RevokeKey(t.Context(), w.project, second.ID, system))
+		check(t, w.EnsureKey(t.Context(), second, system))
+		equal(t, "one that a person revoked", valid(second), false)
+		check(t, w.EnsureKey(t.Context(), first, system))
+		equal(t, "the first, back again", valid(first), true)
+	})
+}
+
+// TestStrangersCostOneQueryASecond presents keys that are none.
+func TestStrangersCostOneQueryASecond(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		watched, log := w.watched()
+		begun := time.Now()
+		for range 500 {
+			_, err := watched.KeyByHash(t.Context(), relay.HashAPIKey(relay.NewAPIKey()))
+			wantKind(t, err, relay.KindNotFound)
+			if _, ok := watched.SourceBySlug("no-such-" + relay.NewID().Hex()); ok {
+				t.Error("a source that is not there")
+			}
+		}
+		if most := 2 * (1 + int(time.Since(begun).Seconds())); len(log.queries) > most {
+			t.Errorf("%d queries, want %d at most", len(log.queries), most)
+		}
+		k, _ := w.key("new")
+		check(t, watched.CreateKey(t.Context(), k, system))
+		_, err := watched.KeyByHash(t.Context(), k.Hash)
+		check(t, err)
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/reprise-dev/reprise/relay"
@@ -33,6 +34,7 @@ type reception struct {
 	Reception
 	headers []byte // of the payload, sealed
 	done    chan error
+	taken   atomic.Bool // by the commit, or by a caller who gave up before it
 }
 
 func (r *reception) weight() int    { return len(r.Payload.Body) + 1024 }
@@ -42,16 +44,52 @@ func (r *reception) finish(e error) { r.done <- e }
 // they are on disk. If the event's idempotency key was seen before it is kept
 // as a duplicate without deliveries: the event returned says which it became.
 // Deliveries made are those of in when the returned event is no duplicate.
+//
+// It waits for receiveTime at most. If the commit has not begun by then the event
+// is not kept. If it has, nobody knows: should it succeed, the event is there
+// although the caller was told to try again, and what was to be sent at once is
+// due.
 func (s *Store) Receive(ctx context.Context, in Reception) (relay.Event, error) {
 	defer s.courtesy.begin()()
 	r := &reception{Reception: in, headers: s.box.sealHeaders(in.Event.ID, &in.Payload), done: make(chan error, 1)}
+	ctx, cancel := context.WithTimeout(ctx, receiveTime)
+	defer cancel()
 	if err := s.receiver.submit(ctx, r); err != nil {
 		return relay.Event{}, err
 	}
-	if err := <-r.done; err != nil {
-		return relay.Event{}, err
+	select {
+	case err := <-r.done:
+		if err != nil {
+			return relay.Event{}, err
+		}
+		return r.Event, nil
+	case <-ctx.Done():
+		if !r.taken.CompareAndSwap(false, true) {
+			go s.letGo(r)
+		}
+		return relay.Event{}, unavailable(ctx.Err())
 	}
-	return r.Event, nil
+}
+
+// receiveTime is how long a request waits for the commit of its event.
+const receiveTime = 1800 * time.Millisecond
+
+// letGo makes deliveries due that nobody waits for, once they are committed.
+func (s *Store) letGo(r *reception) {
+	if err := <-r.done; err != nil {
+		return
+	}
+	var refs []ClaimRef
+	for i := range r.Deliveries {
+		if d := &r.Deliveries[i]; d.InFlight {
+			refs = append(refs, ClaimRef{d.ID, madeFence})
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commitTime)
+	defer cancel()
+	if err := s.Release(ctx, s.Now(), refs); err != nil {
+		s.log.Warn("deliveries that nobody holds will be due when their lease ends", "count", len(refs), "error", err)
+	}
 }
 
 var (

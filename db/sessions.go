@@ -22,6 +22,8 @@ func (s *Store) Sessions() *SessionStore { return &SessionStore{s} }
 
 // FindCtx reads a session that has not expired.
 func (t *SessionStore) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
 	var rows []sessionRow
 	err = t.s.r.NewSelect().Model(&rows).Where("token = ? AND expires_at > ?", clean(token), micros(t.s.Now())).Scan(ctx)
 	if err != nil || len(rows) == 0 {
@@ -33,6 +35,8 @@ func (t *SessionStore) FindCtx(ctx context.Context, token string) (data []byte, 
 // CommitCtx stores a session, its data and its expiry, in place of what was
 // there.
 func (t *SessionStore) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
 	row := &sessionRow{Token: clean(token), Data: blob(data), ExpiresAt: micros(expiry)}
 	return t.s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.NewInsert().Model(row).On("CONFLICT (token) DO UPDATE").
@@ -43,6 +47,8 @@ func (t *SessionStore) CommitCtx(ctx context.Context, token string, data []byte,
 
 // DeleteCtx removes a session; one that is not there is no error.
 func (t *SessionStore) DeleteCtx(ctx context.Context, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
 	return t.s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.NewDelete().Model((*sessionRow)(nil)).Where("token = ?", clean(token)).Exec(ctx)
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -98,6 +99,14 @@ func (s *Store) refreshConfig(ctx context.Context) error {
 	return s.reloadConfig(ctx)
 }
 
+// everySecond lets something through once a second.
+type everySecond struct{ last atomic.Int64 }
+
+func (e *everySecond) allow(now time.Time) bool {
+	last := e.last.Load()
+	return now.UnixNano()-last >= int64(time.Second) && e.last.CompareAndSwap(last, now.UnixNano())
+}
+
 // configChanged looks at once whether another process has changed the
 // configuration, for what is asked for and not found may be quite new.
 func (s *Store) configChanged() bool {
@@ -111,10 +120,11 @@ func (s *Store) configChanged() bool {
 }
 
 // SourceBySlug finds the source of an ingest URL, also one that another
-// process has just made.
+// process has just made. Strangers may ask for what is not there as often as they
+// like: that costs the database one query a second.
 func (s *Store) SourceBySlug(slug string) (*relay.Source, bool) {
 	src, ok := s.Config().SourceBySlug(slug)
-	if !ok && s.configChanged() {
+	if !ok && s.unknownSlugs.allow(time.Now()) && s.configChanged() {
 		src, ok = s.Config().SourceBySlug(slug)
 	}
 	return src, ok

@@ -32,9 +32,6 @@ type userOut struct {
 // what identified checks for others.
 func (a *App) createSession(c *fiber.Ctx) error {
 	setAPIHeaders(c.Response())
-	if len(c.Request().Body()) > a.o.MaxBodyBytes {
-		return a.tooLarge()
-	}
 	if a.originOf(c) == originForeign {
 		return errCrossSite
 	}

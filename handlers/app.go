@@ -78,6 +78,7 @@ type App struct {
 	queue                    Queue
 	sessions                 *scs.SessionManager
 	cookie                   string // the name of the session cookie
+	bodies                   *bodies
 	passwords                *passwords
 	throttle                 *throttle
 	sources                  *sourceLimits
@@ -98,9 +99,8 @@ const (
 	// headerBuffer holds the request line and all headers; proxies and
 	// providers send up to some 32 kB.
 	headerBuffer = 40 << 10
-	// bodySlack is how far over the limit a body is still read, so that the
-	// answer does not cross a connection that is being written to.
-	bodySlack = 64 << 10
+	// connections is how many are served at the same time; each has a buffer.
+	connections = 4096
 )
 
 // New builds the app with all routes of the product.
@@ -120,7 +120,7 @@ func New(o Options) *App {
 	a := &App{
 		o: o, store: o.Store, queue: o.Queue, log: o.Log, now: o.Now,
 		secureSite: strings.HasPrefix(o.PublicURL, "https://"), streamTime: streamTime,
-		passwords: newPasswords(), throttle: newThrottle(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
+		bodies: newBodies(o.MaxBodyBytes), passwords: newPasswords(), throttle: newThrottle(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
 	}
 	if u, err := url.Parse(o.IngestURL); err == nil && u.Host != "" {
 		a.ingestHost, a.ingestScheme = plainHost(u.Host, u.Scheme), u.Scheme
@@ -128,7 +128,9 @@ func New(o Options) *App {
 	a.setUpSessions()
 	a.App = fiber.New(fiber.Config{
 		AppName:                      "Reprise",
-		BodyLimit:                    o.MaxBodyBytes + bodySlack,
+		BodyLimit:                    o.MaxBodyBytes,
+		StreamRequestBody:            true, // front reads bodies, within limits
+		Concurrency:                  connections,
 		CaseSensitive:                true,
 		StrictRouting:                true,
 		Immutable:                    true,
@@ -143,7 +145,7 @@ func New(o Options) *App {
 	})
 	server := a.Server()
 	server.Handler = a.front(server.Handler)
-	server.HeaderReceived = a.shorten
+	server.ExpectHandler = a.expect
 	a.routes(a.App)
 	return a
 }

@@ -77,9 +77,6 @@ func (a *App) run(ctx context.Context, need needs, c *fiber.Ctx, who *caller, h 
 	if need.write && who.Scope != relay.ScopeWrite {
 		return &relay.Error{Kind: relay.KindForbidden, Detail: "This key may only read. Use one of scope write."}
 	}
-	if body := call.body(); len(body) > a.o.MaxBodyBytes {
-		return a.oversized(body)
-	}
 	if need.write && c.Method() == fiber.MethodPost {
 		return a.idempotent(call, h)
 	}

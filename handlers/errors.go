@@ -92,7 +92,7 @@ func (a *App) explain(err error) *relay.Error {
 	case fiber.StatusMethodNotAllowed:
 		return &relay.Error{Kind: kindMethodNotAllowed, Detail: "This address does not take this method; the header Allow lists those that it takes."}
 	case fiber.StatusRequestEntityTooLarge:
-		return a.tooLarge()
+		return tooLarge(a.o.MaxBodyBytes)
 	case fiber.StatusRequestTimeout:
 		return &relay.Error{Kind: kindTimeout, Detail: "The request did not arrive in time."}
 	case fiber.StatusRequestHeaderFieldsTooLarge:
@@ -100,11 +100,6 @@ func (a *App) explain(err error) *relay.Error {
 	default:
 		return &relay.Error{Kind: relay.KindInvalidRequest, Detail: "The request is not valid HTTP.", Cause: err}
 	}
-}
-
-func (a *App) tooLarge() *relay.Error {
-	return &relay.Error{Kind: relay.KindTooLarge,
-		Detail: "The body must have at most " + strconv.Itoa(a.o.MaxBodyBytes) + " bytes."}
 }
 
 // logFailure records what is our fault, with its cause.

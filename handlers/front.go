@@ -37,15 +37,37 @@ func (a *App) front(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			writeProblem(&rc.Response, statusOf(e.Kind), e)
 			return
 		}
-		if len(rc.Request.Body()) > a.o.MaxBodyBytes {
-			rc.SetConnectionClose()
-			linger(rc.Conn())
-		}
 		if a.onIngestHost(rc) && !bytes.HasPrefix(rc.URI().PathOriginal(), ingestPrefix) {
+			rc.SetConnectionClose()
 			writeProblem(&rc.Response, fiber.StatusNotFound, errNothing)
 			return
 		}
+		done, e := a.bodies.read(rc)
+		defer done()
+		if e != nil {
+			a.refuseBody(rc, e)
+			return
+		}
 		next(rc)
+	}
+}
+
+// refuseBody answers a request whose body is not read, or not to its end.
+func (a *App) refuseBody(rc *fasthttp.RequestCtx, e *relay.Error) {
+	if bytes.HasPrefix(rc.URI().PathOriginal(), ingestPrefix) {
+		switch e.Kind {
+		case relay.KindTooLarge:
+			a.counts.tooLarge.Inc()
+		case relay.KindUnavailable:
+			a.counts.unavailable.Inc()
+		}
+	}
+	rc.SetConnectionClose()
+	linger(rc.Conn())
+	c := a.AcquireCtx(rc)
+	defer a.ReleaseCtx(c)
+	if err := a.handleError(c, e); err != nil {
+		a.log.ErrorContext(context.Background(), "drawing the page of an error", "error", err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bytes"
 	"context"
 	"strings"
 
@@ -29,11 +28,6 @@ func (a *App) ingest(c *fiber.Ctx) error {
 		a.counts.disabled.Inc()
 		return errSourceOff
 	}
-	body := c.Request().Body()
-	if len(body) > a.o.MaxBodyBytes {
-		a.counts.tooLarge.Inc()
-		return a.tooLarge()
-	}
 	now := a.clock()
 	if src.RateLimit > 0 {
 		if ok, wait := a.sources.take(src.ID, src.RateLimit, now); !ok {
@@ -48,7 +42,7 @@ func (a *App) ingest(c *fiber.Ctx) error {
 		Query:   string(c.Request().URI().QueryString()),
 		IP:      a.clientIP(c.Context()),
 		Headers: copyHeaders(&c.Request().Header),
-		Body:    bytes.Clone(body),
+		Body:    c.Request().Body(), // in memory of its own, see bodies
 
 		Credentials: src.Verifier.CredentialHeaders(),
 	}, now)

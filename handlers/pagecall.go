@@ -58,9 +58,6 @@ func (a *App) open(h handler) fiber.Handler {
 func (a *App) visited(admit func(context.Context, *fiber.Ctx) (*caller, error), h handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		a.setPageHeaders(c)
-		if len(c.Request().Body()) > a.o.MaxBodyBytes {
-			return a.tooLarge()
-		}
 		session, err := a.loadSession(c)
 		if err != nil {
 			return err

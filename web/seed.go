@@ -30,7 +30,7 @@ func (s *server) seed(ctx context.Context) error {
 	return s.store.EnsureKey(ctx, &relay.APIKey{
 		ID: relay.NewID(), ProjectID: project.ID, Name: "REPRISE_API_KEY", Scope: relay.ScopeWrite,
 		Hint: relay.HintAPIKey(s.cfg.APIKey), Hash: relay.HashAPIKey(s.cfg.APIKey), CreatedAt: s.store.Now(),
-	})
+	}, operator)
 }
 
 // seedOwner makes the owner of the settings if nobody can log in yet.
