@@ -65,7 +65,7 @@ func (s *Store) Receive(ctx context.Context, in Reception) (relay.Event, error) 
 		return r.Event, nil
 	case <-ctx.Done():
 		if !r.taken.CompareAndSwap(false, true) {
-			go s.letGo(r)
+			go s.letGo(context.WithoutCancel(ctx), r)
 		}
 		return relay.Event{}, unavailable(ctx.Err())
 	}
@@ -75,7 +75,7 @@ func (s *Store) Receive(ctx context.Context, in Reception) (relay.Event, error) 
 const receiveTime = 1800 * time.Millisecond
 
 // letGo makes deliveries due that nobody waits for, once they are committed.
-func (s *Store) letGo(r *reception) {
+func (s *Store) letGo(ctx context.Context, r *reception) {
 	if err := <-r.done; err != nil {
 		return
 	}
@@ -85,7 +85,7 @@ func (s *Store) letGo(r *reception) {
 			refs = append(refs, ClaimRef{d.ID, madeFence})
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commitTime)
+	ctx, cancel := context.WithTimeout(ctx, commitTime)
 	defer cancel()
 	if err := s.Release(ctx, s.Now(), refs); err != nil {
 		s.log.Warn("deliveries that nobody holds will be due when their lease ends", "count", len(refs), "error", err)

@@ -59,6 +59,9 @@ func (s *Store) createUser(ctx context.Context, tx bun.Tx, u *relay.User, projec
 	if err := join(ctx, tx, u.ID, projects, row.CreatedAt); err != nil {
 		return err
 	}
+	if _, err := tx.NewDelete().TableExpr("meta").Where("name = ?", setupName).Exec(ctx); err != nil {
+		return err
+	}
 	entry := userEntry(u.ID, "user.created", by)
 	entry.Data = map[string]any{"email": u.Email}
 	if len(projects) == 1 {

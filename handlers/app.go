@@ -33,12 +33,9 @@ type Queue interface {
 	Dropped(deliveries []relay.Delivery)
 	// Status tells which Redis is used and whether it answers.
 	Status(ctx context.Context) (backend string, err error)
-	// Allow counts one act against a limit that all processes share; a rate
-	// of 0 allows all. If it is over, retryAfter is when to come back.
-	Allow(ctx context.Context, key string, rate int, per time.Duration) (ok bool, retryAfter time.Duration)
-	// Reserve is Allow for several keys: it counts under all of them or, if
-	// one is over, under none. giveBack takes the act back if nothing came
-	// of it, and is nil if it is not allowed.
+	// Reserve counts one act against a limit for each of some keys, which all
+	// processes share: under all of them or, if one is over, under none. giveBack
+	// takes the act back if nothing came of it, and is nil if it is not allowed.
 	Reserve(ctx context.Context, keys []string, rate int, per time.Duration) (giveBack func(), retryAfter time.Duration)
 }
 
@@ -60,9 +57,6 @@ type Options struct {
 	MetricsToken string               // empty: /metrics answers to loopback only, and not through a proxy
 	Metrics      *prometheus.Registry // what /metrics shows; nil: a new one
 	Version      string
-	// SetupToken is the token of the set-up link, and empty once there is a
-	// user. nil: there is no set-up.
-	SetupToken func() string
 
 	ReadTimeout time.Duration // for a whole request; 0: 30 s
 	Now         func() time.Time
@@ -80,7 +74,6 @@ type App struct {
 	cookie                   string // the name of the session cookie
 	bodies                   *bodies
 	passwords                *passwords
-	throttle                 *throttle
 	sources                  *sourceLimits
 	counts                   *counts
 	log                      *slog.Logger
@@ -120,7 +113,7 @@ func New(o Options) *App {
 	a := &App{
 		o: o, store: o.Store, queue: o.Queue, log: o.Log, now: o.Now,
 		secureSite: strings.HasPrefix(o.PublicURL, "https://"), streamTime: streamTime,
-		bodies: newBodies(o.MaxBodyBytes), passwords: newPasswords(), throttle: newThrottle(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
+		bodies: newBodies(o.MaxBodyBytes), passwords: newPasswords(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
 	}
 	if u, err := url.Parse(o.IngestURL); err == nil && u.Host != "" {
 		a.ingestHost, a.ingestScheme = plainHost(u.Host, u.Scheme), u.Scheme

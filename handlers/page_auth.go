@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"crypto/subtle"
 	"errors"
 	"strings"
 
@@ -63,26 +62,13 @@ func (a *App) logoutForm(c *call) error {
 	return c.Redirect("/login", fiber.StatusSeeOther)
 }
 
-func (a *App) setupToken() string {
-	if a.o.SetupToken == nil {
-		return ""
-	}
-	return a.o.SetupToken()
-}
-
-// mayToken reports whether a token is that of the set-up link that is open now.
-func (a *App) mayToken(token string) bool {
-	want := a.setupToken()
-	return want != "" && subtle.ConstantTimeCompare([]byte(token), []byte(want)) == 1
-}
-
 func (a *App) setupPage(c *call) error {
 	if c.User != nil {
 		return c.Redirect("/", fiber.StatusSeeOther)
 	}
 	token := c.Query("token")
-	if !a.mayToken(token) {
-		return a.setupRefused(c)
+	if right, err := a.store.IsSetupToken(c.ctx, token); err != nil || !right {
+		return errors.Join(err, a.setupRefused(c))
 	}
 	return a.showSetup(c, fiber.StatusOK, views.SetupModel{Token: token})
 }
@@ -102,8 +88,8 @@ func (a *App) setupForm(c *call) error {
 	if err != nil {
 		return err
 	}
-	if !a.mayToken(f.raw("token")) {
-		return a.setupRefused(c)
+	if right, err := a.store.IsSetupToken(c.ctx, f.raw("token")); err != nil || !right {
+		return errors.Join(err, a.setupRefused(c))
 	}
 	user := relay.User{ID: relay.NewID(), Email: strings.ToLower(f.text("email")), CreatedAt: a.store.Now()}
 	if err := f.checkFirstUser(&user); err != nil {

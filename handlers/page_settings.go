@@ -76,7 +76,8 @@ func changePasswordForm(v *visit, f *form) error {
 // are limited as those of a log-in are.
 func (a *App) isPassword(c *call, password string) (bool, error) {
 	key := "password:" + c.User.ID.Hex()
-	if err := a.mayTry(key); err != nil {
+	succeeded, err := a.tryPassword(c.ctx, key, accountFailures)
+	if err != nil {
 		return false, err
 	}
 	leave, err := a.passwords.enter(c.ctx)
@@ -85,8 +86,8 @@ func (a *App) isPassword(c *call, password string) (bool, error) {
 	}
 	defer leave()
 	right := len(password) <= maxPassword && a.passwords.match(password, c.User.PasswordHash)
-	if !right {
-		a.countFailure(c.ctx, key, accountFailures)
+	if right {
+		succeeded()
 	}
 	return right, nil
 }

@@ -56,17 +56,13 @@ func emptySite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s := &site{
-		T: t, store: store, queue: &fakeQueue{taken: map[string]int{}}, url: "http://" + ln.Addr().String(), token: "let-me-in",
+		T: t, store: store, queue: &fakeQueue{taken: map[string]int{}}, url: "http://" + ln.Addr().String(),
 		actor: system,
 	}
+	s.token, err = store.OpenSetup(ctx)
+	s.check(err)
 	app := New(Options{
 		Store: store, Queue: s.queue, PublicURL: s.url, Version: "1.2.3", Log: log, ReplaysPerMinute: 10, TestFiresPerMinute: 2,
-		SetupToken: func() string {
-			if n, err := store.UserCount(ctx); err != nil || n > 0 {
-				return ""
-			}
-			return s.token
-		},
 	})
 	served := make(chan error, 1)
 	go func() { served <- app.Listener(ln) }()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
@@ -75,45 +76,14 @@ func (p *passwords) match(password, hash string) bool {
 	return ok && err == nil && known
 }
 
-// Failed log-ins allowed before the account or the address has to wait. What
-// is in session already is not touched by that.
+// Failed log-ins that one network may make, for one account and in all. Nobody
+// can keep others from logging in, however often they fail: those come from
+// elsewhere. Sessions that exist are not touched.
 const (
 	accountFailures = 10
-	addressFailures = 50
+	networkFailures = 50
 	failureWindow   = 10 * time.Minute
 )
-
-// throttle remembers who has to wait after failed log-ins.
-type throttle struct {
-	mu    sync.Mutex
-	until map[string]time.Time
-}
-
-func newThrottle() *throttle { return &throttle{until: map[string]time.Time{}} }
-
-const maxThrottled = 10_000
-
-func (t *throttle) wait(key string, now time.Time) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.until[key].Sub(now)
-}
-
-func (t *throttle) hold(key string, until, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.until) >= maxThrottled {
-		for k, v := range t.until {
-			if v.Before(now) {
-				delete(t.until, k)
-			}
-		}
-		if len(t.until) >= maxThrottled {
-			clear(t.until)
-		}
-	}
-	t.until[key] = until
-}
 
 var errBadLogin = &relay.Error{Kind: relay.KindUnauthorized, Detail: "The e-mail address or the password is wrong."}
 
@@ -122,9 +92,8 @@ var errBadLogin = &relay.Error{Kind: relay.KindUnauthorized, Detail: "The e-mail
 // count against the limits.
 func (a *App) logIn(ctx context.Context, ip, email, password string) (relay.User, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
-	sum := sha256.Sum256([]byte(email))
-	account, address := "login:account:"+hex.EncodeToString(sum[:16]), "login:address:"+ip
-	if err := a.mayTry(account, address); err != nil {
+	succeeded, err := a.tryLogin(ctx, ip, email)
+	if err != nil {
 		return relay.User{}, err
 	}
 	leave, err := a.passwords.enter(ctx)
@@ -132,16 +101,14 @@ func (a *App) logIn(ctx context.Context, ip, email, password string) (relay.User
 		return relay.User{}, err
 	}
 	defer leave()
-	if err := a.mayTry(account, address); err != nil { // those before us may have failed meanwhile
-		return relay.User{}, err
-	}
 	user, err := a.store.UserByEmail(ctx, email)
 	if err != nil && relay.KindOf(err) != relay.KindNotFound {
 		return relay.User{}, err
 	}
 	if len(password) > maxPassword || !a.passwords.match(password, user.PasswordHash) {
-		return relay.User{}, a.failedLogin(ctx, ip, email, user.ID, account, address)
+		return relay.User{}, a.failedLogin(ctx, ip, email, user.ID)
 	}
+	succeeded()
 	actor := relay.Actor{Kind: relay.ActorUser, ID: user.ID, Name: user.Email, IP: ip}
 	entry := relay.AuditEntry{Actor: actor, Action: "session.started", Target: relay.PrefixUser.Format(user.ID)}
 	if err := a.store.Audit(ctx, entry); err != nil {
@@ -150,21 +117,44 @@ func (a *App) logIn(ctx context.Context, ip, email, password string) (relay.User
 	return user, a.store.TouchLogin(ctx, user.ID)
 }
 
-func (a *App) mayTry(keys ...string) error {
-	now := a.now()
-	for _, key := range keys {
-		if wait := a.throttle.wait(key, now); wait > 0 {
-			return &relay.Error{Kind: relay.KindRateLimited, Detail: "Too many failed log-ins. Wait a while before you try again.", RetryAfter: wait}
-		}
+// tryLogin counts a log-in as failed until succeeded is called, or tells when the
+// next one may be tried.
+func (a *App) tryLogin(ctx context.Context, ip, email string) (succeeded func(), err error) {
+	sum := sha256.Sum256([]byte(email))
+	network := networkOf(ip)
+	one, err := a.tryPassword(ctx, "login:network:"+network, networkFailures)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	other, err := a.tryPassword(ctx, "login:account:"+hex.EncodeToString(sum[:16])+":"+network, accountFailures)
+	if err != nil {
+		one()
+		return nil, err
+	}
+	return func() { one(); other() }, nil
 }
 
-// failedLogin counts and records a failure: about the user, or about nobody if
+func (a *App) tryPassword(ctx context.Context, key string, failures int) (succeeded func(), err error) {
+	succeeded, wait := a.queue.Reserve(ctx, []string{key}, failures, failureWindow)
+	if succeeded == nil {
+		return nil, &relay.Error{Kind: relay.KindRateLimited, Detail: "Too many failed log-ins. Wait a while before you try again.", RetryAfter: max(wait, time.Second)}
+	}
+	return succeeded, nil
+}
+
+// networkOf is what one customer of a provider has: an IPv4 address, or the
+// first 64 bits of one of IPv6.
+func networkOf(ip string) string {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil || addr.Unmap().Is4() {
+		return ip
+	}
+	return netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()
+}
+
+// failedLogin records a failure: about the user, or about nobody if
 // the address is not that of one.
-func (a *App) failedLogin(ctx context.Context, ip, email string, user relay.ID, account, address string) error {
-	a.countFailure(ctx, account, accountFailures)
-	a.countFailure(ctx, address, addressFailures)
+func (a *App) failedLogin(ctx context.Context, ip, email string, user relay.ID) error {
 	if len(email) > 254 {
 		email = email[:254]
 	}
@@ -177,12 +167,4 @@ func (a *App) failedLogin(ctx context.Context, ip, email string, user relay.ID, 
 		return err
 	}
 	return errBadLogin
-}
-
-// countFailure makes a key wait once its failures are used up.
-func (a *App) countFailure(ctx context.Context, key string, failures int) {
-	if ok, wait := a.queue.Allow(ctx, key, failures, failureWindow); !ok {
-		now := a.now()
-		a.throttle.hold(key, now.Add(max(wait, time.Second)), now)
-	}
 }

@@ -134,8 +134,13 @@ func memberOf(projects []relay.Project, id relay.ID) bool {
 }
 
 // startSession logs a person in, with a new token: one that was known before
-// is worth nothing.
+// is worth nothing. What somebody else left in the session is forgotten.
 func (a *App) startSession(ctx context.Context, user relay.User) error {
+	if a.sessions.GetString(ctx, sessionUser) != relay.PrefixUser.Format(user.ID) {
+		if err := a.sessions.Clear(ctx); err != nil {
+			return err
+		}
+	}
 	if err := a.sessions.RenewToken(ctx); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -133,7 +134,7 @@ func TestLoginThrottled(t *testing.T) {
 	try := func(email, password string) answer {
 		return w.call("POST", "/api/v1/session", object{"email": email, "password": password})
 	}
-	for i := range accountFailures + 1 {
+	for i := range accountFailures {
 		if got := try(testEmail, "wrong"); got.StatusCode != 401 {
 			t.Fatalf("try %d: %d", i, got.StatusCode)
 		}
@@ -147,10 +148,10 @@ func TestLoginThrottled(t *testing.T) {
 		t.Error("the lock ends a session that exists")
 	}
 	w.logIn("eve@example.com") // another account is not held
-	w.clock.advance(failureWindow)
+	w.queue.forget()
 	w.logIn(testEmail)
 
-	for i := range addressFailures {
+	for i := range networkFailures {
 		try(fmt.Sprintf("user%d@example.com", i), "spring2026")
 	}
 	if got := try("eve@example.com", testPassword); got.StatusCode != 429 {
@@ -186,5 +187,64 @@ func TestOrigins(t *testing.T) {
 		if got := w.call("POST", "/api/v1/sources", `{"name":"x"}`, append([]string{"Cookie", cookie}, c.headers...)...); got.StatusCode != c.status {
 			t.Errorf("%v: %d, want %d: %s", c.headers, got.StatusCode, c.status, got.text)
 		}
+	}
+}
+
+// TestNobodyLocksOthersOut fails to log in from one network, over and over. The
+// person comes from another one.
+func TestNobodyLocksOthersOut(t *testing.T) {
+	t.Parallel()
+	w := setup(t, func(o *Options) { o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} })
+	from := func(ip, email, password string) int {
+		return w.call("POST", "/api/v1/session", object{"email": email, "password": password}, "X-Forwarded-For", ip).StatusCode
+	}
+	for i := range 3 * accountFailures {
+		from(fmt.Sprintf("2001:db8:1:2::%x", i+1), testEmail, "guess") // one network of IPv6
+	}
+	if got := from("2001:db8:1:2:ffff::1", testEmail, testPassword); got != 429 {
+		t.Errorf("the network that failed: %d", got)
+	}
+	for _, ip := range []string{"2001:db8:1:3::1", "192.0.2.7", "::ffff:192.0.2.8"} {
+		if got := from(ip, testEmail, testPassword); got != 200 {
+			t.Errorf("the person from %s: %d", ip, got)
+		}
+	}
+	for range 3 * accountFailures {
+		if got := from("192.0.2.9", testEmail, testPassword); got != 200 {
+			t.Fatalf("log-ins that succeed count: %d", got)
+		}
+	}
+}
+
+// TestAnotherPersonBeginsAnew logs another person in over a session: nothing of
+// it is theirs.
+func TestAnotherPersonBeginsAnew(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	cookie := w.logIn(testEmail)
+	cookieOf := func(a answer) string {
+		t.Helper()
+		for _, c := range a.Cookies() {
+			return c.Name + "=" + c.Value
+		}
+		t.Fatalf("no cookie: %d %s", a.StatusCode, a.text)
+		return ""
+	}
+	ctx, err := w.sessions.Load(context.Background(), strings.SplitN(cookie, "=", 2)[1])
+	w.must(err)
+	w.sessions.Put(ctx, "left", "behind")
+	_, _, err = w.sessions.Commit(ctx)
+	w.must(err)
+	again := cookieOf(w.call("POST", "/api/v1/session", object{"email": testEmail, "password": testPassword}, "Cookie", cookie))
+	other := cookieOf(w.call("POST", "/api/v1/session", object{"email": "eve@example.com", "password": testPassword}, "Cookie", again))
+	for cookie, want := range map[string]string{again: "", other: ""} {
+		ctx, err := w.sessions.Load(context.Background(), strings.SplitN(cookie, "=", 2)[1])
+		w.must(err)
+		if got := w.sessions.GetString(ctx, "left"); got != want {
+			t.Errorf("the session holds %q", got)
+		}
+	}
+	if got := w.call("GET", "/api/v1/sources", nil, "Cookie", cookie); got.StatusCode != 401 {
+		t.Errorf("the first token is still worth something: %d", got.StatusCode)
 	}
 }

@@ -62,11 +62,6 @@ func (q *fakeQueue) Received(ev *relay.Event, _ *relay.Payload, _ []relay.Delive
 
 func (q *fakeQueue) Status(context.Context) (string, error) { return "embedded", q.down }
 
-func (q *fakeQueue) Allow(ctx context.Context, key string, rate int, per time.Duration) (bool, time.Duration) {
-	giveBack, wait := q.Reserve(ctx, []string{key}, rate, per)
-	return giveBack != nil, wait
-}
-
 func (q *fakeQueue) Reserve(_ context.Context, keys []string, rate int, per time.Duration) (func(), time.Duration) {
 	add := func(n int) {
 		for _, key := range keys {

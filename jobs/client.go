@@ -73,13 +73,6 @@ func (c *Client) Status(ctx context.Context) (backend string, err error) {
 	return backend, c.Redis.Ping(ctx).Err()
 }
 
-// Allow counts one act against a limit that all processes share, and tells
-// when to come back if it is over.
-func (c *Client) Allow(ctx context.Context, key string, rate int, per time.Duration) (bool, time.Duration) {
-	giveBack, wait := c.Reserve(ctx, []string{key}, rate, per)
-	return giveBack != nil, wait
-}
-
 // Reserve counts one act against several such limits, or against none of them
 // if one is over: then giveBack is nil.
 func (c *Client) Reserve(ctx context.Context, keys []string, rate int, per time.Duration) (giveBack func(), retryAfter time.Duration) {

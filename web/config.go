@@ -92,8 +92,9 @@ func (c *Config) check(f faults) {
 		"is needed together with REPRISE_ADMIN_EMAIL")
 	f.unless(c.AdminPassword == "" || c.AdminEmail != "", "REPRISE_ADMIN_EMAIL",
 		"is needed together with REPRISE_ADMIN_PASSWORD")
-	f.unless(len(c.AdminPassword) <= 1024, "REPRISE_ADMIN_PASSWORD", "must have at most 1024 bytes")
-	f.unless(validToken(c.APIKey), "REPRISE_API_KEY", "must be visible ASCII characters without spaces, at most 256")
+	f.unless(c.AdminPassword == "" || handlers.CheckPassword("", c.AdminPassword) == nil, "REPRISE_ADMIN_PASSWORD", "must have 8 to 1024 characters")
+	f.unless(validToken(c.APIKey) && (c.APIKey == "" || len(c.APIKey) >= 12), "REPRISE_API_KEY",
+		"must be 12 to 256 visible ASCII characters without spaces")
 	f.unless(validToken(c.MetricsToken), "REPRISE_METRICS_TOKEN",
 		"must be visible ASCII characters without spaces, at most 256")
 	f.between("REPRISE_MAX_BODY_BYTES", c.MaxBodyBytes, 1, 256<<20)

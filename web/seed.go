@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net"
 	"net/netip"
@@ -55,14 +52,6 @@ func (s *server) seedOwner(ctx context.Context) error {
 	return err
 }
 
-// setupToken lets whoever reads the log make the first owner. All processes
-// with one key agree on it, and it is worth nothing once there is an owner.
-func setupToken(key []byte) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("first owner"))
-	return hex.EncodeToString(mac.Sum(nil)[:16])
-}
-
 // announce says where the server is, and how to set it up if nobody has.
 func (s *server) announce(ctx context.Context, want roles) {
 	if !want.web {
@@ -71,8 +60,11 @@ func (s *server) announce(ctx context.Context, want roles) {
 	}
 	s.log.Info("listening", "url", s.cfg.PublicURL, "addr", s.listen.Addr().String(), "version", version,
 		"database", s.store.Kind(), "redis", map[bool]string{true: "embedded", false: "server"}[s.client.Embedded])
-	if n, err := s.store.UserCount(ctx); err == nil && n == 0 {
-		s.log.Info("nobody can log in yet: open this link to make the first owner", "url", s.cfg.PublicURL+"/setup?token="+s.setup)
+	token, err := s.store.OpenSetup(ctx)
+	if err != nil {
+		s.log.Error("making the link for the first owner", "error", err)
+	} else if token != "" {
+		s.log.Info("nobody can log in yet: open this link to make the first owner", "url", s.cfg.PublicURL+"/setup?token="+token)
 	}
 }
 

@@ -52,7 +52,6 @@ type server struct {
 	client *jobs.Client
 	app    *handlers.App
 	listen net.Listener
-	setup  string // the one-time token of first-run set-up
 	undo   []func() error
 }
 
@@ -115,19 +114,18 @@ func (s *server) open(ctx context.Context, want roles) error {
 		return err
 	}
 	if want.web {
-		s.openWeb(key)
+		s.openWeb()
 	}
 	return nil
 }
 
-func (s *server) openWeb(key []byte) {
-	s.setup = setupToken(key)
+func (s *server) openWeb() {
 	s.app = handlers.New(handlers.Options{
 		Store: s.store, Queue: s.client, PublicURL: s.cfg.PublicURL, IngestURL: s.cfg.IngestURL, MaxBodyBytes: s.cfg.MaxBodyBytes,
 		TrustedProxies: s.cfg.TrustedProxies, Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow},
 		APIRatePerMinute: s.cfg.APIRatePerMinute, ReplaysPerMinute: s.cfg.ReplaysPerMinute,
 		TestFiresPerMinute: s.cfg.TestFiresPerMinute, MetricsToken: s.cfg.MetricsToken, Version: version,
-		SetupToken: func() string { return s.setup }, Log: s.log,
+		Log: s.log,
 	})
 	// Requests under way are answered; those of pages and webhooks are short.
 	s.undo = append(s.undo, func() error { return s.app.ShutdownWithTimeout(deliveryGrace) })
