@@ -188,6 +188,22 @@ func (s *Store) KeyByHash(_ context.Context, hash []byte) (relay.APIKey, error) 
 	return key, nil
 }
 
+// KeyLives reports whether a key is not revoked, as far as is known without asking
+// the database more often than KeyByHash does.
+func (s *Store) KeyLives(id relay.ID) bool {
+	if _, _, fresh := s.keys.find(nil); !fresh {
+		_, _, _ = s.keys.reading.Do("", s.readKeys) // while the database does not answer, nothing is revoked
+	}
+	s.keys.mu.Lock()
+	defer s.keys.mu.Unlock()
+	for _, key := range s.keys.byHash {
+		if key.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *Store) readKeys() (any, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 	defer cancel()

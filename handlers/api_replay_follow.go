@@ -27,13 +27,17 @@ func (a *App) streamReplay(c *call) error {
 	if job.Status.Final() && c.Get("Last-Event-ID") != "" {
 		return c.noContent() // which tells browsers not to come back
 	}
-	return a.events(c, func(ctx context.Context, out *sse) error { return a.tell(ctx, out, job) })
+	who := c.caller // the call itself is over when the stream begins
+	return a.events(c, func(ctx context.Context, out *sse) error { return a.tell(ctx, out, &who, job) })
 }
 
-// tell sends a job whenever it changed, until it is final or ctx ends.
-func (a *App) tell(ctx context.Context, out *sse, job relay.ReplayJob) error {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+// tell sends a job whenever it changed, until it is final, its caller may read no
+// more, or ctx ends.
+func (a *App) tell(ctx context.Context, out *sse, c *caller, job relay.ReplayJob) error {
+	next, leave := a.watches.follow(job)
+	defer leave()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
 	var said []byte
 	for spoken := time.Now(); ; {
 		state := jobState(&job)
@@ -52,18 +56,19 @@ func (a *App) tell(ctx context.Context, out *sse, job relay.ReplayJob) error {
 		if job.Status.Final() {
 			return out.event("end", state)
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		job, err = next(ctx, beat.C)
+		if ctx.Err() != nil || !a.mayGoOn(c) {
 			return nil
 		}
-		if job, err = a.store.Replay(ctx, job.ProjectID, job.ID); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// mayGoOn reports whether the key of a caller is still one.
+func (a *App) mayGoOn(c *caller) bool {
+	return c.User != nil || a.store.KeyLives(c.ID())
 }
 
 // exportReplay gives out the deliveries of a job, however many they are.

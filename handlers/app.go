@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -80,7 +79,8 @@ type App struct {
 	now                      func() time.Time
 	secureSite               bool   // the public URL is https
 	ingestHost, ingestScheme string // of the ingest URL
-	streams                  atomic.Int32
+	streams                  *streams
+	watches                  *watches
 	streamTime               time.Duration
 }
 
@@ -113,7 +113,7 @@ func New(o Options) *App {
 	a := &App{
 		o: o, store: o.Store, queue: o.Queue, log: o.Log, now: o.Now,
 		secureSite: strings.HasPrefix(o.PublicURL, "https://"), streamTime: streamTime,
-		bodies: newBodies(o.MaxBodyBytes), passwords: newPasswords(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
+		streams: newStreams(), watches: newWatches(o.Store.Replay), bodies: newBodies(o.MaxBodyBytes), passwords: newPasswords(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
 	}
 	if u, err := url.Parse(o.IngestURL); err == nil && u.Host != "" {
 		a.ingestHost, a.ingestScheme = plainHost(u.Host, u.Scheme), u.Scheme

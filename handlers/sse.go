@@ -13,12 +13,9 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/reprise-dev/reprise/relay"
 )
 
 const (
-	// maxStreams bounds the answers that are being written piece by piece.
-	maxStreams = 200
 	// streamTime is how long a page is told of news before it has to ask
 	// again, and to show again who it is.
 	streamTime = 5 * time.Minute
@@ -47,14 +44,14 @@ func (o *outflow) send() error {
 // client takes it. The context of write ends with the time given and when the
 // server stops. If write fails, the answer breaks off visibly.
 func (a *App) stream(c *call, contentType string, most time.Duration, write func(context.Context, *outflow) error) error {
-	if a.streams.Add(1) > maxStreams {
-		a.streams.Add(-1)
-		return &relay.Error{Kind: relay.KindRateLimited, Detail: "Too many long answers are being sent already. Try again later.", RetryAfter: 10 * time.Second}
+	leave, err := a.streams.take(&c.caller)
+	if err != nil {
+		return err
 	}
 	c.Status(fiber.StatusOK)
 	c.Response().Header.SetContentType(contentType)
 	if c.Method() == fiber.MethodHead {
-		a.streams.Add(-1)
+		leave()
 		return nil
 	}
 	from, to := io.Pipe()
@@ -68,7 +65,7 @@ func (a *App) stream(c *call, contentType string, most time.Duration, write func
 		}
 	}()
 	go func() {
-		defer a.streams.Add(-1)
+		defer leave()
 		defer cancel()
 		defer func() {
 			if cause := recover(); cause != nil {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,14 +98,11 @@ func TestStream(t *testing.T) {
 			t.Errorf("%s: %q, %v; want it to break off", path, got, err)
 		}
 	}
-	if n := w.streams.Load(); n != 1 {
-		t.Errorf("%d streams", n)
+	w.streams.mu.Lock()
+	if w.streams.all != 1 {
+		t.Errorf("%d streams", w.streams.all)
 	}
-	w.streams.Store(maxStreams)
-	if resp := w.open(base + "/v1/test-events"); resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" {
-		t.Errorf("too many: %d %v", resp.StatusCode, resp.Header)
-	}
-	w.streams.Store(1)
+	w.streams.mu.Unlock()
 	if got := w.call("HEAD", "/v1/test-panic", nil, "X-API-Key", w.mine.read); got.StatusCode != 200 || got.text != "" {
 		t.Errorf("HEAD: %d %q", got.StatusCode, got.text)
 	}
@@ -114,5 +113,102 @@ func TestStream(t *testing.T) {
 	}
 	if rest, err := io.ReadAll(lines); err != nil || strings.TrimSpace(string(rest)) != "" {
 		t.Errorf("the end: %q, %v", rest, err)
+	}
+}
+
+// TestOneCallerDoesNotStarveOthers opens as many streams as a read key can get.
+func TestOneCallerDoesNotStarveOthers(t *testing.T) {
+	t.Parallel()
+	s := newStreams()
+	who := func(project, key relay.ID) *caller {
+		return &caller{Actor: relay.Actor{Kind: relay.ActorKey, ID: key}, Project: project}
+	}
+	mine, greedy := relay.NewID(), relay.NewID()
+	taken := 0
+	var leaves []func()
+	for range 100 {
+		if leave, err := s.take(who(mine, greedy)); err == nil {
+			taken++
+			leaves = append(leaves, leave)
+		} else if relay.KindOf(err) != relay.KindRateLimited {
+			t.Fatal(err)
+		}
+	}
+	if taken != maxCallerStreams {
+		t.Errorf("one key has %d", taken)
+	}
+	for range 100 {
+		if _, err := s.take(who(mine, relay.NewID())); err == nil {
+			taken++
+		}
+	}
+	if taken != maxProjectStreams {
+		t.Errorf("one project has %d", taken)
+	}
+	if _, err := s.take(who(relay.NewID(), relay.NewID())); err != nil {
+		t.Errorf("another project: %v", err)
+	}
+	leaves[0]()
+	leaves[0]()
+	if _, err := s.take(who(mine, greedy)); err != nil {
+		t.Errorf("after one left: %v", err)
+	}
+	if _, err := s.take(who(mine, relay.NewID())); err == nil {
+		t.Error("leaving twice counts twice")
+	}
+}
+
+// TestOneWatchFeedsAllStreams follows a job many times: it is looked at once for
+// all, and not any more when nobody follows.
+func TestOneWatchFeedsAllStreams(t *testing.T) {
+	t.Parallel()
+	var looks atomic.Int64
+	job := relay.ReplayJob{ID: relay.NewID(), ProjectID: relay.NewID(), Status: relay.ReplayRunning}
+	w := newWatches(func(context.Context, relay.ID, relay.ID) (relay.ReplayJob, error) {
+		looks.Add(1)
+		return job, nil
+	})
+	w.every = time.Millisecond
+	var all sync.WaitGroup
+	var told atomic.Int64
+	for range 40 {
+		all.Go(func() {
+			next, leave := w.follow(job)
+			defer leave()
+			for range 5 {
+				if got, err := next(t.Context(), nil); err != nil || got.ID != job.ID {
+					t.Errorf("%v %v", got.ID, err)
+				}
+				told.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := looks.Load(); n > told.Load()/4 {
+		t.Errorf("%d looks for %d states that were told", n, told.Load())
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.byJob) != 0 {
+		t.Errorf("%d jobs are still looked at", len(w.byJob))
+	}
+}
+
+// TestStreamsOfARevokedKeyEnd revokes a key while a job is followed with it.
+func TestStreamsOfARevokedKeyEnd(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	base, ids := w.serve(), w.ownIDs()
+	resp := w.open(base + "/v1/replays/" + ids["replay"] + "/stream")
+	if resp.StatusCode != 200 {
+		t.Fatal(resp.StatusCode)
+	}
+	for _, key := range w.api("GET", "/v1/api-keys", nil).rows(t) {
+		if key["scope"] == "read" {
+			w.api("DELETE", "/v1/api-keys/"+key["id"].(string), nil)
+		}
+	}
+	if _, err := io.ReadAll(resp.Body); err != nil {
+		t.Error(err)
 	}
 }
