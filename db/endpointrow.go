@@ -74,13 +74,18 @@ func (s *Store) sealEndpoint(e *relay.Endpoint) (*endpointRow, error) {
 	}, nil
 }
 
-func (s *Store) openEndpoint(r *endpointRow, secrets []secretRow) (*relay.Endpoint, error) {
-	e := &relay.Endpoint{
+// plain is what of an endpoint is neither sealed nor a list.
+func (r *endpointRow) plain() *relay.Endpoint {
+	return &relay.Endpoint{
 		ID: r.ID, ProjectID: r.ProjectID, Name: r.Name, URL: r.URL, Description: r.Description,
 		Status: relay.EndpointStatus(r.Status), PauseReason: r.PauseReason, HTTPTimeout: fromMicroseconds(r.HTTPTimeout),
 		RateLimit: r.RateLimit, RateLimitDuration: fromMicroseconds(r.RateLimitDuration), MaxInFlight: r.MaxInFlight,
 		SupportEmail: r.SupportEmail, CreatedAt: fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt),
 	}
+}
+
+func (s *Store) openEndpoint(r *endpointRow, secrets []secretRow) (*relay.Endpoint, error) {
+	e := r.plain()
 	sources, err := fromJSON[[]string](r.SourceIDs)
 	if err != nil {
 		return nil, err

@@ -60,6 +60,7 @@ type Store struct {
 	configLock sync.Mutex
 
 	unknownSlugs everySecond
+	unreadable   sync.Map // ids of rows that cannot be read, and were told of
 	keys         *keyCache
 	rejected     *rejections
 

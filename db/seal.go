@@ -46,7 +46,8 @@ func (b *box) open(sealed []byte, table string, row relay.ID) ([]byte, error) {
 	}
 	plain, err := b.aead.Open(nil, sealed[:n], sealed[n:], append([]byte(table+"/"), row[:]...))
 	if err != nil {
-		return nil, fmt.Errorf("db: a sealed value in %s of row %s does not open: %w", table, row, err)
+		return nil, &relay.Error{Kind: relay.KindConflict, Detail: "What is stored of this cannot be read with this REPRISE_SECRET_KEY.",
+			Cause: fmt.Errorf("db: a sealed value in %s of row %s does not open: %w", table, row, err)}
 	}
 	return plain, nil
 }

@@ -182,7 +182,9 @@ func (s *Store) loadSources(ctx context.Context) ([]*relay.Source, error) {
 	for i := range rows {
 		src, err := s.openSource(&rows[i])
 		if err != nil {
-			return nil, err
+			s.tellUnreadable("source", relay.PrefixSource.Format(rows[i].ID), err)
+			src = rows[i].plain()
+			src.Unreadable = true
 		}
 		out[i] = src
 	}
@@ -209,11 +211,39 @@ func (s *Store) loadEndpoints(ctx context.Context) (live []*relay.Endpoint, dele
 		}
 		e, err := s.openEndpoint(&rows[i], byEndpoint[rows[i].ID])
 		if err != nil {
-			return nil, nil, err
+			s.tellUnreadable("endpoint", relay.PrefixEndpoint.Format(rows[i].ID), err)
+			e = rows[i].plain()
+			e.Status, e.PauseReason = relay.EndpointPaused, unreadableEndpoint
 		}
 		live = append(live, e)
 	}
 	return live, deleted, nil
+}
+
+// unreadableEndpoint is why an endpoint is paused whose secrets cannot be read.
+const unreadableEndpoint = "Its secrets cannot be read with this REPRISE_SECRET_KEY, so its deliveries wait."
+
+// tellUnreadable says once of a row that it cannot be read. Everything else works
+// on: one project's row is not the affair of the others.
+func (s *Store) tellUnreadable(kind, id string, err error) {
+	if _, told := s.unreadable.LoadOrStore(id, true); !told {
+		s.log.Error("a "+kind+" cannot be read; webhooks to it are refused and deliveries of it wait", "id", id, "error", err)
+	}
+}
+
+// Unreadable names the sources and endpoints of a project that cannot be read.
+func (c *Snapshot) Unreadable(project relay.ID) (names []string) {
+	for _, src := range c.sourcesOf[project] {
+		if src.Unreadable {
+			names = append(names, src.Name)
+		}
+	}
+	for _, e := range c.byProject[project] {
+		if e.PauseReason == unreadableEndpoint {
+			names = append(names, e.Name)
+		}
+	}
+	return names
 }
 
 // jsonText stores small lists and options.

@@ -43,12 +43,17 @@ func (s *Store) sealSource(src *relay.Source) (*sourceRow, error) {
 	}, nil
 }
 
-func (s *Store) openSource(r *sourceRow) (*relay.Source, error) {
-	src := &relay.Source{
+// plain is what of a source is not sealed.
+func (r *sourceRow) plain() *relay.Source {
+	return &relay.Source{
 		ID: r.ID, ProjectID: r.ProjectID, Name: r.Name, Slug: r.Slug, Type: relay.SourceType(r.Type), Provider: r.Provider,
 		EventTypeLocation: r.EventTypeLocation, RetentionDays: r.RetentionDays, RateLimit: r.RateLimit, IsDisabled: r.IsDisabled,
 		CreatedAt: fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt),
 	}
+}
+
+func (s *Store) openSource(r *sourceRow) (*relay.Source, error) {
+	src := r.plain()
 	verifier, err := s.box.open(r.Verifier, "sources", r.ID)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,8 @@ type Queue interface {
 	Received(event *relay.Event, payload *relay.Payload, deliveries []relay.Delivery, lease *db.Lease)
 	// Dropped tells that deliveries were not committed.
 	Dropped(deliveries []relay.Delivery)
-	// Status tells which Redis is used and whether it answers.
+	// Status tells which Redis is used and whether it can be. If it answers and
+	// refuses, the error is a relay.Error with what it says.
 	Status(ctx context.Context) (backend string, err error)
 	// Reserve counts one act against a limit for each of some keys, which all
 	// processes share: under all of them or, if one is over, under none. giveBack

@@ -2,9 +2,13 @@ package handlers
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/reprise-dev/reprise/relay"
 )
 
 // healthz says that the process lives.
@@ -15,7 +19,8 @@ func (a *App) healthz(c *fiber.Ctx) error {
 
 const readyTime = 2 * time.Second
 
-// readyz says whether the database and Redis answer.
+// readyz says whether the database and Redis answer, and what Redis says if it
+// refuses to work.
 func (a *App) readyz(c *fiber.Ctx) error {
 	setAPIHeaders(c.Response())
 	ctx, cancel := context.WithTimeout(c.UserContext(), readyTime)
@@ -26,6 +31,10 @@ func (a *App) readyz(c *fiber.Ctx) error {
 			return "ok"
 		}
 		status, word = fiber.StatusServiceUnavailable, "degraded"
+		var said *relay.Error
+		if errors.As(err, &said) && strings.HasPrefix(said.Detail, "Redis ") {
+			return said.Detail
+		}
 		return "no answer"
 	}
 	database := say(a.store.Ping(ctx))

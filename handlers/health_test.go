@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/reprise-dev/reprise/relay"
 )
 
 func TestHealth(t *testing.T) {
@@ -19,6 +21,10 @@ func TestHealth(t *testing.T) {
 	got := w.call("GET", "/readyz", nil)
 	if got.json(t, 503)["redis"] != "no answer" || strings.Contains(got.text, "10.0.0.1") {
 		t.Errorf("readyz without Redis: %s", got.text)
+	}
+	w.queue.down = &relay.Error{Kind: relay.KindUnavailable, Detail: "Redis refuses to work: READONLY You can't write against a read only replica."}
+	if got := w.call("GET", "/readyz", nil).json(t, 503)["redis"]; got != "Redis refuses to work: READONLY You can't write against a read only replica." {
+		t.Errorf("readyz with a replica: %v", got)
 	}
 	w.event(w.source(nil), "x") // receiving works all the same
 }

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -11,9 +12,10 @@ import (
 )
 
 var (
-	errNoSource  = &relay.Error{Kind: relay.KindNotFound, Detail: "There is no source at this address."}
-	errSourceOff = &relay.Error{Kind: relay.KindGone, Detail: "This source is disabled."}
-	errSignature = &relay.Error{Kind: relay.KindUnauthorized, Detail: "The signature is missing or wrong."}
+	errNoSource   = &relay.Error{Kind: relay.KindNotFound, Detail: "There is no source at this address."}
+	errSourceOff  = &relay.Error{Kind: relay.KindGone, Detail: "This source is disabled."}
+	errUnreadable = &relay.Error{Kind: relay.KindUnavailable, Detail: "This source cannot receive right now. Try again.", RetryAfter: time.Minute}
+	errSignature  = &relay.Error{Kind: relay.KindUnauthorized, Detail: "The signature is missing or wrong."}
 )
 
 // ingest receives a webhook. What a provider learns is whether it was kept,
@@ -27,6 +29,10 @@ func (a *App) ingest(c *fiber.Ctx) error {
 	if src.IsDisabled {
 		a.counts.disabled.Inc()
 		return errSourceOff
+	}
+	if src.Unreadable {
+		a.counts.unavailable.Inc()
+		return errUnreadable
 	}
 	now := a.clock()
 	if src.RateLimit > 0 {

@@ -3,6 +3,8 @@ package handlers
 import (
 	"bytes"
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -82,17 +84,32 @@ func (v *visit) dress() error {
 	}
 	if _, err := v.app.queue.Status(v.ctx); err != nil {
 		v.frame.Notices = append(v.frame.Notices, views.Notice{
-			Text:   "Redis does not answer, so deliveries wait.",
-			Detail: "Webhooks are still received and kept. Deliveries go on by themselves as soon as Redis is back.",
+			Text:   redisFault(err) + ", so deliveries wait.",
+			Detail: "Webhooks are still received and kept. Deliveries go on by themselves as soon as Redis works again.",
 		})
 	}
 	if v.project.ID.IsZero() {
 		return nil
 	}
+	if names := v.store.Config().Unreadable(v.project.ID); len(names) > 0 {
+		v.frame.Notices = append(v.frame.Notices, views.Notice{
+			Text:   "What is stored of " + strings.Join(names, ", ") + " cannot be read with this REPRISE_SECRET_KEY.",
+			Detail: "Webhooks to these sources are refused with 503, and deliveries to these endpoints wait. Start with the key that was in use, or make them anew.",
+		})
+	}
 	var err error
 	v.frame.DeadLetters, err = v.store.CountDeliveries(v.ctx, v.project.ID,
 		db.DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, deadLettersShown)
 	return err
+}
+
+// redisFault is what is wrong with Redis, in words that are safe to show.
+func redisFault(err error) string {
+	var said *relay.Error
+	if errors.As(err, &said) {
+		return said.Detail
+	}
+	return "Redis does not answer"
 }
 
 // frame is the frame of a page for a person, without what changes.

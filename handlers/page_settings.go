@@ -20,7 +20,7 @@ func (v *visit) showSettings(status int, m views.SettingsModel) error {
 	queue := views.Fact{Name: "Queue", Note: "answers"}
 	var err error
 	if queue.Value, err = v.app.queue.Status(v.ctx); err != nil {
-		queue.Note = "does not answer: deliveries wait until it does"
+		queue.Note = redisFault(err) + "; deliveries wait until that is mended"
 	}
 	m.System = []views.Fact{
 		{Name: "Database", Value: v.store.Kind()},

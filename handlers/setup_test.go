@@ -114,6 +114,7 @@ type tenant struct {
 type world struct {
 	*App
 	t     testing.TB
+	url   string // of the database
 	queue *fakeQueue
 	clock *testClock
 	mine  tenant
@@ -172,7 +173,7 @@ func setupOn(t testing.TB, url string, change ...func(*Options)) *world {
 	for _, f := range change {
 		f(&o)
 	}
-	w := &world{App: New(o), t: t, queue: queue, clock: clock}
+	w := &world{App: New(o), t: t, url: url, queue: queue, clock: clock}
 	w.mine = w.addTenant("Mine", testEmail)
 	w.other = w.addTenant("Theirs", "eve@example.com")
 	return w

@@ -62,15 +62,19 @@ func (c *Client) Dropped(deliveries []relay.Delivery) {
 	}
 }
 
-// Status tells which Redis is used and whether it answers.
+// Status tells which Redis is used and whether deliveries can go through it. If
+// it answers and refuses, the error is a relay.Error with what it says.
 func (c *Client) Status(ctx context.Context) (backend string, err error) {
 	backend = "redis"
 	if c.Embedded {
 		backend = "embedded"
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	return backend, c.Redis.Ping(ctx).Err()
+	if c.Embedded {
+		ctx, cancel := context.WithTimeout(ctx, probeTime)
+		defer cancel()
+		return backend, c.Redis.Ping(ctx).Err()
+	}
+	return backend, probe(ctx, c.Redis)
 }
 
 // Reserve counts one act against several such limits, or against none of them

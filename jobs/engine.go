@@ -146,7 +146,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	if e.epoch, err = e.readEpoch(ctx); err != nil {
 		e.redisOK.Store(false)
-		e.Log.Warn("Redis does not answer; deliveries wait", "error", err)
+		e.Log.Warn("Redis cannot be used; deliveries wait", "error", err)
 	}
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
@@ -265,12 +265,12 @@ func (e *Engine) watchRedis(ctx context.Context) {
 		e.redisOK.Store(err == nil)
 		if err != nil {
 			if was && ctx.Err() == nil {
-				e.Log.Warn("Redis does not answer; deliveries wait", "error", err)
+				e.Log.Warn("Redis cannot be used; deliveries wait", "error", err)
 			}
 			continue
 		}
 		if !was {
-			e.Log.Info("Redis answers again")
+			e.Log.Info("Redis can be used again")
 		}
 		if !was || seen != e.epoch {
 			e.requeue(ctx)
@@ -285,6 +285,11 @@ func (e *Engine) watchRedis(ctx context.Context) {
 // if there is none.
 func (e *Engine) readEpoch(ctx context.Context) (string, error) {
 	const key = keyPrefix + "epoch"
+	if e.Wake.client != nil { // the embedded one makes an interpreter for each script
+		if err := probe(ctx, e.Redis); err != nil {
+			return "", err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	seen, err := e.Redis.Get(ctx, key).Result()

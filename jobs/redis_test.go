@@ -2,11 +2,14 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/reprise-dev/reprise/relay"
 )
 
 func TestOpenRedisRefusesBadURLs(t *testing.T) {
@@ -61,5 +64,48 @@ func TestVersions(t *testing.T) {
 		if got := atLeast(version, 6, 2); got != want {
 			t.Errorf("%s: %v", version, got)
 		}
+	}
+}
+
+// TestProbeSaysWhatRedisSays makes a real server refuse in several ways. A look
+// that only reads finds nothing of that.
+func TestProbeSaysWhatRedisSays(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil []any
+		says  string
+	}{
+		"full":            {[]any{"CONFIG", "SET", "maxmemory", "1"}, "OOM"},
+		"a replica":       {[]any{"REPLICAOF", "127.0.0.1", "1"}, "READONLY"},
+		"no right to set": {[]any{"ACL", "SETUSER", "default", "-set"}, "NOPERM"},
+		"other keys":      {[]any{"ACL", "SETUSER", "default", "resetkeys", "~reprise:*"}, "NOPERM"},
+		"no scripts":      {[]any{"ACL", "SETUSER", "default", "-@scripting"}, "NOPERM"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := openTestRedis(t, startRedis(t).URL)
+			status := &Client{Redis: client}
+			if _, err := status.Status(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := client.Do(t.Context(), c.spoil...).Err(); err != nil {
+				t.Fatal(err)
+			}
+			_, err := status.Status(t.Context())
+			var said *relay.Error
+			if !errors.As(err, &said) || !strings.Contains(said.Detail, c.says) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	server := startRedis(t)
+	if err := openTestRedis(t, server.URL).ConfigSet(t.Context(), "requirepass", "right").Err(); err != nil {
+		t.Fatal(err)
+	}
+	wrong := openTestRedis(t, strings.Replace(server.URL, "redis://", "redis://:s3cret@", 1))
+	_, err := (&Client{Redis: wrong}).Status(t.Context())
+	var said *relay.Error
+	if !errors.As(err, &said) || !strings.Contains(said.Detail, "refuses the password") || strings.Contains(said.Detail, "s3cret") {
+		t.Errorf("a wrong password: %v", err)
 	}
 }

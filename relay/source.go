@@ -27,6 +27,7 @@ type Source struct {
 	RetentionDays     int
 	RateLimit         int // requests a second, 0: none
 	IsDisabled        bool
+	Unreadable        bool // its verifier cannot be read, so nothing can be judged
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
 }
