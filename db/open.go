@@ -59,6 +59,7 @@ type Store struct {
 	config     atomic.Pointer[Snapshot]
 	configLock sync.Mutex
 
+	ownClock     bool // the clock was given, and is the only one
 	unknownSlugs everySecond
 	unreadable   sync.Map // ids of rows that cannot be read, and were told of
 	keys         *keyCache
@@ -73,7 +74,7 @@ type Store struct {
 // sealed, and starts the goroutines that commit. Close ends them.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{now: o.Now, log: o.Log, keys: newKeyCache(), rejected: newRejections(), courtesy: newCourtesy()}
-	if s.now == nil {
+	if s.ownClock = s.now != nil; !s.ownClock {
 		s.now = time.Now
 	}
 	if s.log == nil {

@@ -20,6 +20,9 @@ const (
 // Prune removes what has expired and folds old statistics, a little in each
 // transaction.
 func (s *Store) Prune(ctx context.Context) error {
+	if err := s.checkClocks(ctx); err != nil {
+		return err
+	}
 	return errors.Join(
 		s.PruneSessions(ctx),
 		s.pruneExpired(ctx, "idempotency_keys", "caller, key"),

@@ -14,12 +14,15 @@ import (
 // RetentionOptions say what is kept for how long.
 type RetentionOptions struct {
 	AuditDays int // 0: 365
+	// All removes whatever is old at once, and believes the clock: somebody said so.
+	All bool
 	// Renew is asked between batches whether to go on; nil: always.
 	Renew func(context.Context) (bool, error)
 }
 
 // RetentionReport is what retention removed, or would.
 type RetentionReport struct {
+	Left         bool // there is more that is old; the next run goes on
 	Sources      []RetainedSource
 	Replays      int // finished jobs
 	Plans        int // plans that nobody started, which are cancelled
@@ -62,6 +65,11 @@ func (s *Store) retain(ctx context.Context, o RetentionOptions, preview bool) (R
 	if err := s.refreshConfig(ctx); err != nil {
 		return out, err
 	}
+	if !o.All {
+		if err := s.checkClocks(ctx); err != nil {
+			return out, err
+		}
+	}
 	var err error
 	if out.Plans, err = s.expirePlans(ctx, preview); err != nil {
 		return out, err
@@ -71,9 +79,11 @@ func (s *Store) retain(ctx context.Context, o RetentionOptions, preview bool) (R
 		return out, err
 	}
 	for _, src := range sources {
-		if err := s.retainSource(ctx, o, &src, preview); err != nil {
+		left, err := s.retainSource(ctx, o, &src, preview)
+		if err != nil {
 			return out, err
 		}
+		out.Left = out.Left || left
 		if src.Events > 0 {
 			out.Sources = append(out.Sources, src)
 		}
@@ -124,25 +134,43 @@ func (s *Store) keptSpans(ctx context.Context, idb bun.IDB, project relay.ID) ([
 	return spans, translate(err)
 }
 
-func (s *Store) retainSource(ctx context.Context, o RetentionOptions, src *RetainedSource, preview bool) error {
+// retainSource removes what is old of a source, up to what one run may.
+func (s *Store) retainSource(ctx context.Context, o RetentionOptions, src *RetainedSource, preview bool) (left bool, err error) {
+	most := 0 // not known yet
 	for from := zeroID(); ; {
+		if !o.All && src.Events >= max(most, relay.MostRemoved(0)) {
+			if most == 0 {
+				there := s.r.NewSelect().TableExpr(s.using("events", "events_source")).Where("project_id = ? AND source_id = ?", src.ProjectID, src.SourceID)
+				n, err := there.Count(ctx)
+				if err != nil {
+					return false, translate(err)
+				}
+				if !preview {
+					n += int64(src.Events)
+				}
+				most = relay.MostRemoved(int(n))
+			}
+			if src.Events >= most {
+				return true, nil
+			}
+		}
 		var ids []relay.ID
 		q := s.r.NewSelect().TableExpr(s.using("events", "events_source")).Column("id").
 			Where("project_id = ? AND source_id = ? AND id >= ? AND id < ?", src.ProjectID, src.SourceID, from, idBound(src.Before)).
 			OrderExpr("id").Limit(retentionRows)
 		if err := q.Scan(ctx, &ids); err != nil || len(ids) == 0 {
-			return translate(err)
+			return false, translate(err)
 		}
 		from = nextID(ids[len(ids)-1])
 		if err := s.retainBatch(ctx, src, ids, preview); err != nil {
-			return err
+			return false, err
 		}
 		if len(ids) < retentionRows {
-			return nil
+			return false, nil
 		}
 		if o.Renew != nil && !preview {
 			if on, err := o.Renew(ctx); err != nil || !on {
-				return err
+				return false, err
 			}
 		}
 	}

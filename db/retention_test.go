@@ -1,6 +1,7 @@
 package db
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -86,5 +87,45 @@ func TestRetentionIsDueDailyAtSix(t *testing.T) {
 		due, err = w.RetentionDue(t.Context())
 		check(t, err)
 		equal(t, "after six", due, true)
+	})
+}
+
+// TestAJumpOfTheClockRemovesNothing sets the clock a year ahead, which let
+// retention delete everything.
+func TestAJumpOfTheClockRemovesNothing(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		const events = 1200
+		var all sync.WaitGroup
+		for range events {
+			all.Go(func() { w.receive(t) })
+		}
+		all.Wait()
+		check(t, w.RetentionDone(t.Context()))
+		w.clock.advance(365 * 24 * time.Hour)
+		left := func() int {
+			t.Helper()
+			n, err := w.CountEvents(t.Context(), w.project, EventFilter{}, 2*events)
+			check(t, err)
+			return n
+		}
+		for range 2 {
+			_, err := w.RunRetention(t.Context(), RetentionOptions{})
+			wantKind(t, err, relay.KindConflict)
+			wantKind(t, w.Prune(t.Context()), relay.KindConflict)
+		}
+		equal(t, "left after the jump", left(), events)
+
+		// A day later the time is believed, and a part goes.
+		check(t, w.RetentionDone(t.Context()))
+		w.clock.advance(24 * time.Hour)
+		report, err := w.RunRetention(t.Context(), RetentionOptions{})
+		check(t, err)
+		equal(t, "left for the next run", report.Left, true)
+		if n := left(); n < events-1000-retentionRows || n > events-1000 {
+			t.Errorf("%d are left of %d", n, events)
+		}
+		_, err = w.RunRetention(t.Context(), RetentionOptions{All: true})
+		check(t, err)
+		equal(t, "left after all", left(), 0)
 	})
 }

@@ -2,9 +2,11 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/relay"
 )
 
 const (
@@ -45,6 +47,11 @@ func (e *Engine) retentionOnce(ctx context.Context) error {
 	}
 	begun := e.Now()
 	report, err := e.Store.RunRetention(ctx, db.RetentionOptions{AuditDays: e.AuditDays, Renew: renew})
+	var refused *relay.Error
+	if errors.As(err, &refused) && refused.Kind == relay.KindConflict {
+		e.Log.Error("the time is not believed", "reason", refused.Detail)
+		return e.Store.RetentionDone(ctx) // judged anew tomorrow
+	}
 	if err != nil {
 		return err
 	}
@@ -53,6 +60,6 @@ func (e *Engine) retentionOnce(ctx context.Context) error {
 		events, deliveries = events+s.Events, deliveries+s.Deliveries
 	}
 	e.Log.Info("removed what is old", "events", events, "deliveries", deliveries, "replays", report.Replays,
-		"plans", report.Plans, "audit_entries", report.AuditEntries, "took", e.Now().Sub(begun))
+		"plans", report.Plans, "audit_entries", report.AuditEntries, "more_tomorrow", report.Left, "took", e.Now().Sub(begun))
 	return e.Store.RetentionDone(ctx)
 }

@@ -65,6 +65,11 @@ func TestRetentionRunsOnceADay(t *testing.T) {
 	kept := r.receive(1, e) // its delivery is not final
 	r.clock.advance(40 * 24 * time.Hour)
 	r.toTime(5, 50)
+	look() // the time is not believed yet
+	if n := len(log.ran()); n != 0 {
+		t.Fatalf("%d runs after a jump of the clock", n)
+	}
+	r.clock.advance(24 * time.Hour)
 	look() // what was missed
 	if n := len(log.ran()); n != 1 {
 		t.Fatalf("%d runs after it had missed some", n)
@@ -104,7 +109,9 @@ func TestRetentionOfEnginesThatStart(t *testing.T) {
 	_, err := r.store.RetentionDue(t.Context())
 	r.must(err)
 	old := r.receive(500)
-	r.clock.advance(40 * 24 * time.Hour)
+	r.clock.advance(38 * 24 * time.Hour)
+	r.must(r.store.RetentionDone(t.Context())) // none ran for two days
+	r.clock.advance(2 * 24 * time.Hour)
 	log := &retentionLog{Handler: slog.DiscardHandler, clock: r.clock}
 	for _, store := range []*db.Store{r.store, openStore(t, r.url, r.clock)} {
 		r.start(func(o *EngineOptions) {

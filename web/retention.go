@@ -15,7 +15,7 @@ import (
 
 func retentionCommand() *cobra.Command {
 	retention := &cobra.Command{Use: "retention", Short: "What is kept for how long"}
-	var dryRun bool
+	var dryRun, all bool
 	run := &cobra.Command{
 		Use: "run", Short: "Remove what is older than its source keeps it", Args: cobra.NoArgs,
 		Long: "Removes events that are older than their source keeps them, finished replay jobs after 30 days and audit entries after\n" +
@@ -30,7 +30,7 @@ func retentionCommand() *cobra.Command {
 				if dryRun {
 					retain = store.RetentionPreview
 				}
-				report, err := retain(ctx, db.RetentionOptions{AuditDays: cfg.AuditDays})
+				report, err := retain(ctx, db.RetentionOptions{AuditDays: cfg.AuditDays, All: all})
 				if err != nil {
 					return err
 				}
@@ -39,6 +39,7 @@ func retentionCommand() *cobra.Command {
 		},
 	}
 	run.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be removed, and remove nothing")
+	run.Flags().BoolVar(&all, "all", false, "remove all that is old at once, and believe the clock")
 	retention.AddCommand(run)
 	return retention
 }
@@ -56,6 +57,9 @@ func writeRetention(w io.Writer, r *db.RetentionReport, dryRun bool) error {
 	did, cancelled := "Removed", "cancelled"
 	if dryRun {
 		did, cancelled = "Nothing was removed; a run would remove", "cancel"
+	}
+	if r.Left {
+		did = "There is more that is old than one run removes; the next one goes on. " + did
 	}
 	events, deliveries := 0, 0
 	for _, s := range r.Sources {
