@@ -4,7 +4,30 @@ import (
 	"context"
 
 	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
 )
+
+// NobodyWorks reports whether a project has deliveries that are due and no process
+// is alive that would send them.
+func (s *Store) NobodyWorks(ctx context.Context, project relay.ID) (bool, error) {
+	alive, err := s.r.NewSelect().Table("processes").ColumnExpr("1").
+		Where("beat_at > ? AND roles LIKE '%worker%'", micros(s.Now().Add(-deadAfter))).Exists(ctx)
+	if err != nil || alive {
+		return false, translate(err)
+	}
+	for _, e := range s.Config().EndpointsOf(project) {
+		if e.Status == relay.EndpointPaused {
+			continue
+		}
+		due, err := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_due")).ColumnExpr("1").
+			Where("endpoint_id = ? AND due_at IS NOT NULL AND due_at <= ?", e.ID, micros(s.Now())).Limit(1).Exists(ctx)
+		if err != nil || due {
+			return due, translate(err)
+		}
+	}
+	return false, nil
+}
 
 // Beat says that a process is alive, where, and what it does.
 func (s *Store) Beat(ctx context.Context, id int64, host, roles string) error {

@@ -52,6 +52,17 @@ func (b *box) open(sealed []byte, table string, row relay.ID) ([]byte, error) {
 	return plain, nil
 }
 
+// Seal encrypts what is kept for a while outside the tables of this package, such
+// as in a session. Unseal needs the same purpose and id.
+func (s *Store) Seal(purpose string, id relay.ID, plain []byte) []byte {
+	return s.box.seal(plain, purpose, id)
+}
+
+// Unseal opens what Seal made.
+func (s *Store) Unseal(purpose string, id relay.ID, sealed []byte) ([]byte, error) {
+	return s.box.open(sealed, purpose, id)
+}
+
 // ErrWrongKey says that the secrets in the database were sealed by another key.
 var ErrWrongKey = errors.New("REPRISE_SECRET_KEY does not open the secrets of this database: set the key that was in use when they were stored")
 

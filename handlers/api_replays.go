@@ -67,10 +67,7 @@ func (c *call) created(job *relay.ReplayJob) error {
 
 func (a *App) listReplays(c *call) error {
 	p := c.params("status", "limit", "cursor")
-	page, status := p.page(), relay.ReplayStatus(p.text("status"))
-	if _, given := p.values["status"]; given && !status.Known() {
-		p.faults.add("status", "must be planned, running, paused, completed, failed or cancelled")
-	}
+	page, status := p.page(), p.replayStatus("status")
 	if err := p.err(); err != nil {
 		return err
 	}

@@ -33,11 +33,12 @@ func createEndpointForm(v *visit, f *form) error {
 	if err != nil {
 		return err
 	}
+	var flash *views.Flash
 	if days > 0 {
 		defer v.takeTime()()
-		v.frame.Flash = v.backfilled(e, days)
+		flash = v.backfilled(e, days)
 	}
-	return v.showEndpoint(fiber.StatusCreated, e, shownEndpoint{newSecret: e.Secrets[0].Value, form: endpointForm(e)})
+	return v.showOnce(endpointPath(e.ID), once{Of: endpointPath(e.ID), Value: e.Secrets[0].Value}, flash)
 }
 
 // backfilled sends a new endpoint what came in before it, and says so.
@@ -136,7 +137,7 @@ func rotateSecretForm(v *visit, f *form) error {
 	if err != nil {
 		return err
 	}
-	return v.showEndpoint(fiber.StatusOK, e, shownEndpoint{newSecret: secret.Value, form: endpointForm(e)})
+	return v.showOnce(endpointPath(e.ID), once{Of: endpointPath(e.ID), Value: secret.Value}, nil)
 }
 
 func testFireForm(v *visit, f *form) error {

@@ -95,7 +95,7 @@ func lineage(deliveries []relay.Delivery, endpoint relay.ID) []*relay.Delivery {
 
 // refusals say why a delivery cannot be retried, replayed or discarded now.
 func refusals(d *relay.Delivery, ev *relay.Event, endpointGone bool) (noRetry, noReplay, noDiscard string) {
-	switch reason := notReplayable(ev); {
+	switch reason := views.NoReplay(ev); {
 	case endpointGone:
 		noRetry = "Its endpoint was deleted."
 	case reason != "":

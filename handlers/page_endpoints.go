@@ -63,7 +63,7 @@ func endpointPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.showEndpoint(fiber.StatusOK, e, shownEndpoint{tab: v.Query("tab"), form: endpointForm(e)})
+	return v.showEndpoint(fiber.StatusOK, e, shownEndpoint{tab: v.Query("tab"), newSecret: v.takeOnce(endpointPath(e.ID)).Value, form: endpointForm(e)})
 }
 
 // endpoint finds the endpoint that the path names.

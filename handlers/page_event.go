@@ -20,7 +20,7 @@ func eventPage(v *visit) error {
 		return err
 	}
 	m := views.EventModel{
-		Frame: v.frame, Event: &ev, Payload: &payload, Source: v.sourceRef(ev.SourceID), NotReplayable: notReplayable(&ev),
+		Frame: v.frame, Event: &ev, Payload: &payload, Source: v.sourceRef(ev.SourceID), NotReplayable: views.NoReplay(&ev),
 	}
 	if src, err := v.store.Source(v.project.ID, ev.SourceID); err == nil {
 		m.IngestURL = v.app.ingestURL(src)
@@ -87,17 +87,6 @@ func (v *visit) replayTargets(ev *relay.Event, newest map[relay.ID]relay.Deliver
 		})
 	}
 	return targets
-}
-
-// notReplayable says why an event cannot be sent again, or nothing.
-func notReplayable(ev *relay.Event) string {
-	switch ev.Status {
-	case relay.EventRejected:
-		return "Its signature was not valid, so it is kept only to be looked at."
-	case relay.EventDuplicate:
-		return "It repeats an earlier event with the same idempotency key. Replay that one."
-	}
-	return ""
 }
 
 func (v *visit) olderEvent(ev *relay.Event) (relay.ID, error) {

@@ -30,7 +30,7 @@ type visit struct {
 type pageHandler func(*visit) error
 
 // deadLettersShown is where the number beside Dead letters stops.
-const deadLettersShown = 999
+const deadLettersShown = 10_000
 
 // inProject lets a page handler run for a person who is in a project, and
 // leads one who is in none to where one is made.
@@ -90,6 +90,14 @@ func (v *visit) dress() error {
 	}
 	if v.project.ID.IsZero() {
 		return nil
+	}
+	if idle, err := v.store.NobodyWorks(v.ctx, v.project.ID); err != nil {
+		return err
+	} else if idle {
+		v.frame.Notices = append(v.frame.Notices, views.Notice{
+			Text:   "No worker runs, so deliveries wait.",
+			Detail: "Webhooks are still received and kept. Start `reprise worker` (or `reprise serve`) on this database; what waits goes out then.",
+		})
 	}
 	if names := v.store.Config().Unreadable(v.project.ID); len(names) > 0 {
 		v.frame.Notices = append(v.frame.Notices, views.Notice{

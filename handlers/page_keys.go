@@ -8,7 +8,11 @@ import (
 )
 
 func keysPage(v *visit) error {
-	return v.showKeys(fiber.StatusOK, views.KeysModel{Scope: relay.ScopeWrite})
+	m := views.KeysModel{Scope: relay.ScopeWrite}
+	if made := v.takeOnce("key"); made.Value != "" {
+		m.New = &views.NewKey{Name: made.Name, Key: made.Value}
+	}
+	return v.showKeys(fiber.StatusOK, m)
 }
 
 func (v *visit) showKeys(status int, m views.KeysModel) error {
@@ -20,8 +24,6 @@ func (v *visit) showKeys(status int, m views.KeysModel) error {
 	return v.render(status, views.KeysPage(m))
 }
 
-// createKeyForm shows the new key in its own answer: it is written nowhere
-// else, so there is no page to go on to that could show it.
 func createKeyForm(v *visit, f *form) error {
 	key, plain, err := v.app.newKey(v.project.ID, f.text("name"), relay.Scope(f.text("scope")))
 	if err == nil {
@@ -35,9 +37,7 @@ func createKeyForm(v *visit, f *form) error {
 	if err != nil {
 		return err
 	}
-	return v.showKeys(fiber.StatusCreated, views.KeysModel{
-		Scope: relay.ScopeWrite, New: &views.NewKey{Name: key.Name, Key: plain},
-	})
+	return v.showOnce("/api-keys", once{Of: "key", Name: key.Name, Value: plain}, nil)
 }
 
 func revokeKeyForm(v *visit, _ *form) error {

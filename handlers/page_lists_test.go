@@ -134,7 +134,7 @@ func TestFormsAreReadFromUrlencodedBodiesOnly(t *testing.T) {
 	b.header.Set("Content-Type", "application/json")
 	b.post("/api-keys", url.Values{"name": {"CI"}, "scope": {"write"}}).wants(http.StatusBadRequest)
 	b.header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-	b.post("/api-keys", url.Values{"name": {"CI"}, "scope": {"write"}}).wants(http.StatusCreated)
+	b.post("/api-keys", url.Values{"name": {"CI"}, "scope": {"write"}}).wants(http.StatusSeeOther)
 }
 
 func TestFormErrorsOfHeadersStandAtTheField(t *testing.T) {

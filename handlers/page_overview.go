@@ -55,10 +55,12 @@ func (v *visit) fillAttention(m *views.OverviewModel, stats db.Stats) error {
 	if m.DeadLetters, err = v.store.CountDeliveries(v.ctx, v.project.ID, dead, countCap); err != nil {
 		return err
 	}
-	for _, e := range v.endpoints() {
-		if e.Status == relay.EndpointActive {
-			m.Backlog += int(l.waiting[e.ID])
+	for status, n := range map[relay.DeliveryStatus]*int{relay.DeliveryPending: &m.Pending, relay.DeliveryRetrying: &m.Retrying} {
+		if *n, err = v.store.CountDeliveries(v.ctx, v.project.ID, db.DeliveryFilter{Status: status}, countCap); err != nil {
+			return err
 		}
+	}
+	for _, e := range v.endpoints() {
 		found, err := v.endpointTroubles(e, totalsOf(stats.ByRef[e.ID]), l)
 		if err != nil {
 			return err

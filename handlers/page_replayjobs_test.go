@@ -215,7 +215,7 @@ func TestNewEndpointIsBackfilled(t *testing.T) {
 	form := url.Values{"name": {"Late"}, "url": {"https://late.acme.example/in"}, "backfill_days": {"400"}}
 	b.post("/endpoints", form).wants(http.StatusUnprocessableEntity).says("from 1 to 365")
 	form.Set("backfill_days", "7")
-	b.post("/endpoints", form).wants(http.StatusCreated).says("Sending it the events of the last 7 days.", "Watch the replay")
+	b.post("/endpoints", form).follow().says("Sending it the events of the last 7 days.", "Watch the replay")
 	if jobs := s.jobs(); len(jobs) != 1 || !jobs[0].Backfill || jobs[0].Status != relay.ReplayRunning {
 		t.Fatalf("jobs: %+v", jobs)
 	}

@@ -15,11 +15,17 @@ func replayPath(id relay.ID) string { return "/replays/" + relay.PrefixReplay.Fo
 
 func replaysPage(v *visit) error {
 	place, pager := v.place()
-	found, err := v.store.Replays(v.ctx, v.project.ID, db.ReplayFilter{}, place)
+	f := v.filters("status")
+	status := f.replayStatus("status")
+	m := views.ReplaysModel{Frame: v.frame, Pager: pager, Status: f.values["status"]}
+	if !f.ok() {
+		m.Errors = f.errors
+		return v.render(fiber.StatusUnprocessableEntity, views.ReplaysPage(m))
+	}
+	found, err := v.store.Replays(v.ctx, v.project.ID, db.ReplayFilter{Status: status}, place)
 	if err != nil {
 		return err
 	}
-	m := views.ReplaysModel{Frame: v.frame, Pager: pager}
 	m.Pager.Next = found.Next
 	for i := range found.Rows {
 		m.Rows = append(m.Rows, v.replay(&found.Rows[i]))

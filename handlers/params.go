@@ -150,3 +150,12 @@ func (p *params) eventStatus(name string) relay.EventStatus {
 	}
 	return status
 }
+
+// replayStatus reads the state of a replay job.
+func (p *params) replayStatus(name string) relay.ReplayStatus {
+	status := relay.ReplayStatus(p.text(name))
+	if _, given := p.values[name]; given && !status.Known() {
+		p.faults.add(name, "must be planned, running, paused, completed, failed or cancelled")
+	}
+	return status
+}

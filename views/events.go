@@ -92,3 +92,14 @@ type ReplayTarget struct {
 	MatchesNow bool                 // its subscription takes the event as it stands
 	Newest     relay.DeliveryStatus // of the event to this endpoint; empty: it never went there
 }
+
+// NoReplay is why an event cannot be replayed; empty: it can.
+func NoReplay(ev *relay.Event) string {
+	switch ev.Status {
+	case relay.EventRejected:
+		return "Its signature was not valid, so it is kept only to be looked at."
+	case relay.EventDuplicate:
+		return "It repeats an earlier event with the same idempotency key. Replay that one."
+	}
+	return ""
+}

@@ -115,6 +115,12 @@ func countCapped(n int, capped bool) string {
 	return count(n)
 }
 
+// tallied is where a number that is shown on every page stops.
+const tallied = 9_999
+
+// tally is such a number: 2,000 or 9,999+.
+func tally(n int) string { return countCapped(min(n, tallied), n > tallied) }
+
 // plural writes a count with its noun: 1 event, 2 events, 2 deliveries.
 func plural(n int, noun string) string {
 	if n == 1 {

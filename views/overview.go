@@ -16,7 +16,8 @@ type OverviewModel struct {
 	Before  Totals // of the equally long range before it, for the trend
 	Buckets []Bucket
 
-	Backlog       int       // deliveries that are pending or retrying, of active endpoints
+	Pending       int       // deliveries that their first attempt is still to come of
+	Retrying      int       // deliveries that are tried again
 	OldestWaiting time.Time // due time of the oldest of them, zero: none
 	DeadLetters   int       // newest deliveries only
 	Attention     []Attention

@@ -47,7 +47,7 @@ func addOverview(pages map[string]templ.Component) {
 	frame.Notices = []Notice{{Text: "Redis does not answer.", Detail: "Events are taken and kept; deliveries go out again when it is back."}}
 	pages["overview"] = OverviewPage(OverviewModel{
 		Frame: frame, Range: "24h", From: before(24 * time.Hour), To: fixtureNow, Current: fixtureTotals(12873), Before: fixtureTotals(11544),
-		Buckets: fixtureBuckets(48, 30*time.Minute), Backlog: 1318, OldestWaiting: before(47 * time.Minute), DeadLetters: 14,
+		Buckets: fixtureBuckets(48, 30*time.Minute), Pending: 1300, Retrying: 18, OldestWaiting: before(47 * time.Minute), DeadLetters: 14,
 		HasSource: true, HasEndpoint: true, HasEvent: true,
 		Attention: []Attention{
 			{Kind: AttentionFailing, ID: fixtureID(604), Name: "Analytics", Count: 412, Of: 1240, Detail: "No answer within 15 s.", Since: before(95 * time.Minute)},

@@ -88,9 +88,11 @@ type ReplayFailure struct {
 // ReplaysModel lists replay jobs, newest first.
 type ReplaysModel struct {
 	Frame
-	Rows  []*Replay
-	Pager Pager
-	Ever  bool // the project has events that could be replayed
+	Status string // the filter, as it was typed; empty: all
+	Errors map[string]string
+	Rows   []*Replay
+	Pager  Pager
+	Ever   bool // the project has events that could be replayed
 }
 
 // ReplayModel is one replay job: its plan until it is started, then its course.
@@ -154,4 +156,18 @@ func (f ReplayForm) Values() url.Values {
 		v.Add("endpoint_ids", id)
 	}
 	return v
+}
+
+// replayFilter is the list's filter as the query of its address.
+func replayFilter(m ReplaysModel) url.Values {
+	f := url.Values{}
+	if m.Status != "" {
+		f.Set("status", m.Status)
+	}
+	return f
+}
+
+// jobStatusOptions are the states of a replay job.
+var jobStatusOptions = []Option{
+	{"planned", "planned"}, {"running", "running"}, {"paused", "paused"}, {"completed", "completed"}, {"failed", "failed"}, {"cancelled", "cancelled"},
 }

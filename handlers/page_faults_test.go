@@ -1,0 +1,130 @@
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/relay"
+	"github.com/reprise-dev/reprise/views"
+)
+
+// TestReloadingMakesNoSecondKey makes a key and loads the page that showed it
+// again, which once made another key.
+func TestReloadingMakesNoSecondKey(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.loggedIn()
+	made := b.post("/api-keys", url.Values{"name": {"CI"}, "scope": {"write"}}).wants(http.StatusSeeOther)
+	key := regexp.MustCompile(`rp_[\w-]{20,}`)
+	if key.MatchString(fmt.Sprint(made.Header) + made.body) {
+		t.Error("the key is in the answer that leads on")
+	}
+	shown := key.FindString(made.follow().says("CI").body)
+	if shown == "" {
+		t.Fatal("the key is not shown")
+	}
+	b.get("/api-keys").wants(http.StatusOK).hides(shown)
+	keys, err := s.store.Keys(s.Context(), s.project.ID, db.Page{})
+	s.check(err)
+	if len(keys.Rows) != 1 {
+		t.Errorf("%d keys", len(keys.Rows))
+	}
+}
+
+// TestReplaysAreListedByStatus asks the page for jobs of one status, as the API
+// is asked.
+func TestReplaysAreListedByStatus(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.receive("shop", "", `{"type":"order.paid"}`)
+	b := s.loggedIn()
+	b.post("/replays", url.Values{"of": {"events"}, "event_types": {"*"}}).wants(http.StatusSeeOther)
+	for query, want := range map[string]bool{"": true, "?status=planned": true, "?status=completed": false} {
+		page := b.get("/replays" + query).wants(http.StatusOK)
+		if got := strings.Contains(page.body, replayPath(s.jobs()[0].ID)); got != want {
+			t.Errorf("%q lists the job: %t", query, got)
+		}
+	}
+	b.get("/replays?status=nonsense").wants(http.StatusUnprocessableEntity).says("must be planned, running")
+}
+
+// TestEveryDeliveryOffersItsReplay: on the page of an event they did not.
+func TestEveryDeliveryOffersItsReplay(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.receive("shop", "", `{"type":"order.paid"}`)
+	s.attempt(s.endpoint, relay.DeliveryDLQ, 500, "no")
+	event, delivery := s.events()[0], s.deliveries()[0]
+	action := `action="` + deliveryPath(delivery.ID) + `/replay"`
+	b := s.loggedIn()
+	if page := b.get(eventPath(event.ID)); !strings.Contains(page.body, action) {
+		t.Error("the page of the event has no form for it")
+	}
+	b.post(deliveryPath(delivery.ID)+"/replay", url.Values{"return_to": {eventPath(event.ID)}}).follow().says("Replayed")
+	if n := len(s.deliveries()); n != 2 {
+		t.Errorf("%d deliveries", n)
+	}
+}
+
+// TestDuplicatesOfferNoReplay: it would be refused.
+func TestDuplicatesOfferNoReplay(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[relay.EventStatus]bool{relay.EventDelivered: true, relay.EventUnmatched: true, relay.EventDuplicate: false, relay.EventRejected: false} {
+		s := newSite(t)
+		s.receive("shop", "", `{"type":"order.paid"}`)
+		ev := s.events()[0]
+		page := s.loggedIn().get("/events").body
+		if !strings.Contains(page, eventPath(ev.ID)+"/replay") {
+			t.Fatal("an event that can be replayed offers nothing")
+		}
+		ev.Status = status
+		if got := views.NoReplay(&ev) == ""; got != want {
+			t.Errorf("%s: %t", status, got)
+		}
+	}
+}
+
+// TestTheBacklogIsWhatItsListsShow compares the numbers of the overview with the
+// lists that they lead to.
+func TestTheBacklogIsWhatItsListsShow(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for range 3 {
+		s.receive("shop", "", `{"type":"order.paid"}`)
+	}
+	s.attempt(s.endpoint, relay.DeliveryRetrying, 500, "later")
+	b := s.loggedIn()
+	page := b.get("/")
+	for _, status := range []string{"pending", "retrying"} {
+		n := 0
+		for _, d := range s.deliveries() {
+			if string(d.Status) == status {
+				n++
+			}
+		}
+		page.says(fmt.Sprintf("%d %s", n, status))
+		if !strings.Contains(page.body, `href="/deliveries?status=`+status+`"`) {
+			t.Errorf("nothing leads to the list of %s", status)
+		}
+	}
+}
+
+// TestPagesSayThatNoWorkerRuns has deliveries that are due and nobody to send
+// them.
+func TestPagesSayThatNoWorkerRuns(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	b := s.loggedIn()
+	b.get("/").hides("No worker runs")
+	s.receive("shop", "", `{"type":"order.paid"}`)
+	for _, path := range []string{"/", "/deliveries", eventPath(s.events()[0].ID)} {
+		b.get(path).says("No worker runs", "reprise worker")
+	}
+	s.check(s.store.Beat(s.Context(), 1, "here", "worker"))
+	b.get("/").hides("No worker runs")
+}
