@@ -36,6 +36,12 @@ func HashPassword(password string) (string, error) {
 	return argon2id.CreateHash(password, hashing)
 }
 
+// IsPassword reports whether a password is the one that a hash was made of.
+func IsPassword(password, hash string) bool {
+	ok, err := argon2id.ComparePasswordAndHash(password, hash)
+	return ok && err == nil
+}
+
 // passwords compares passwords, a few at a time: each comparison takes 19 MiB.
 type passwords struct {
 	slots chan struct{}
@@ -72,8 +78,7 @@ func (p *passwords) match(password, hash string) bool {
 	if !known {
 		hash = p.dummy()
 	}
-	ok, err := argon2id.ComparePasswordAndHash(password, hash)
-	return ok && err == nil && known
+	return IsPassword(password, hash) && known
 }
 
 // Failed log-ins that one network may make, for one account and in all. Nobody

@@ -10,23 +10,59 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/reprise-dev/reprise/handlers"
 	"github.com/reprise-dev/reprise/relay"
 	"github.com/reprise-dev/reprise/web/demo"
 )
 
 const (
-	demoEvents   = 100
-	demoEmail    = "demo@example.com"
-	demoPassword = "reprise-demo" //nolint:gosec // of the demo, shown in its log
+	demoEvents    = 40
+	demoEmail     = "demo@example.com"
+	demoColleague = "sam@example.com"
+	demoPassword  = "reprise-demo" //nolint:gosec // of the demo, shown in its log
 )
 
-// startDemo starts the sample receiver, points the sample endpoints at it and,
-// in a database without sources, makes everything that the demo shows. Events
-// come in by the front door, as requests.
-func (s *server) startDemo(ctx context.Context) error {
+// claimDemo makes sure that the database is the demo's, and makes two people who
+// can log in, if nobody can. fresh says that there is nothing in it yet.
+func (s *server) claimDemo(ctx context.Context) (fresh bool, err error) {
+	if fresh, err = s.store.ClaimDemo(ctx); err != nil {
+		return false, err
+	}
+	if n, err := s.store.UserCount(ctx); err != nil || n > 0 {
+		return fresh, err
+	}
+	project, err := s.store.DefaultProject(ctx)
+	if err != nil {
+		return false, err
+	}
+	for i, email := range []string{demoEmail, demoColleague} {
+		user, err := newUser(email, demoPassword)
+		if err != nil {
+			return false, err
+		}
+		user.CreatedAt = s.store.Now()
+		if i == 0 {
+			err = s.store.CreateFirstUser(ctx, user, "Demo", operator)
+		} else {
+			err = s.store.CreateUser(ctx, user, []relay.ID{project.ID}, operator)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return fresh, nil
+}
+
+// startDemo starts the sample receiver, points the sample endpoints at it and, in
+// a database that is new, makes everything that the demo shows. What comes in now
+// comes in by the front door, as requests.
+func (s *server) startDemo(ctx context.Context, fresh bool) error {
 	project, err := s.store.DefaultProject(ctx)
 	if err != nil {
 		return err
+	}
+	if user, err := s.store.UserByEmail(ctx, demoEmail); err == nil && handlers.IsPassword(demoPassword, user.PasswordHash) {
+		s.log.Info("log in to the demo", "url", s.cfg.PublicURL, "email", demoEmail, "password", demoPassword)
 	}
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,39 +71,25 @@ func (s *server) startDemo(ctx context.Context) error {
 	receiver := &http.Server{Handler: demo.Receiver(), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = receiver.Serve(listen) }()
 	s.undo = append([]func() error{receiver.Close}, s.undo...)
-	if err := s.demoOwner(ctx); err != nil {
-		return err
-	}
-	fresh, err := s.demoEndpoints(ctx, project.ID, "http://"+listen.Addr().String())
-	if err != nil || !fresh {
+	if err := s.demoEndpoints(ctx, project.ID, "http://"+listen.Addr().String()); err != nil || !fresh {
 		return err
 	}
 	slugs, err := s.demoSources(ctx, project.ID)
 	if err != nil {
 		return err
 	}
-	return s.postDemo(ctx, slugs)
-}
-
-func (s *server) demoOwner(ctx context.Context) error {
-	if n, err := s.store.UserCount(ctx); err != nil || n > 0 {
+	if err := s.demoHistory(ctx, project.ID); err != nil {
 		return err
 	}
-	owner, err := newUser(demoEmail, demoPassword)
-	if err != nil {
+	if err := s.postDemo(ctx, slugs); err != nil {
 		return err
 	}
-	owner.CreatedAt = s.store.Now()
-	if err := s.store.CreateFirstUser(ctx, owner, "Demo", operator); err != nil {
-		return err
-	}
-	s.log.Info("log in to the demo", "url", s.cfg.PublicURL, "email", demoEmail, "password", demoPassword)
-	return nil
+	return s.demoWork(ctx, project.ID)
 }
 
 // demoEndpoints makes the three endpoints, or gives those of an earlier run
 // the receiver's new address.
-func (s *server) demoEndpoints(ctx context.Context, project relay.ID, base string) (fresh bool, err error) {
+func (s *server) demoEndpoints(ctx context.Context, project relay.ID, base string) error {
 	paths := map[string]string{"Orders service": "/good", "CRM sync": "/flaky", "Legacy ERP": "/dead"}
 	for _, e := range s.store.Config().EndpointsOf(project) {
 		path, ours := paths[e.Name]
@@ -80,11 +102,11 @@ func (s *server) demoEndpoints(ctx context.Context, project relay.ID, base strin
 			return nil
 		})
 		if err != nil {
-			return false, err
+			return err
 		}
 	}
 	if len(paths) < 3 {
-		return false, nil
+		return nil
 	}
 	for _, name := range []string{"Orders service", "CRM sync", "Legacy ERP"} {
 		now := s.store.Now()
@@ -97,10 +119,10 @@ func (s *server) demoEndpoints(ctx context.Context, project relay.ID, base strin
 			e.Retry.MaxRetries = 1
 		}
 		if err := s.store.CreateEndpoint(ctx, e, operator); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // demoSources makes the sample sources and returns the slug of each by name.

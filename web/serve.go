@@ -64,7 +64,12 @@ func run(ctx context.Context, want roles) error {
 	s := &server{cfg: cfg, log: log}
 	release := tuneRuntime(cfg)
 	defer release()
-	if err := s.open(ctx, want); err != nil {
+	err = s.open(ctx, want)
+	fresh := false
+	if err == nil && want.demo {
+		fresh, err = s.claimDemo(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, s.close())
 	}
 	served := make(chan error, 1)
@@ -73,7 +78,7 @@ func run(ctx context.Context, want roles) error {
 	}
 	s.announce(ctx, want)
 	if want.demo {
-		if err := s.startDemo(ctx); err != nil {
+		if err := s.startDemo(ctx, fresh); err != nil {
 			return errors.Join(err, s.close())
 		}
 	}
