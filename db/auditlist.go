@@ -15,7 +15,8 @@ import (
 // AuditFilter narrows the audit log. Zero values do not.
 type AuditFilter struct {
 	Action   string
-	Actor    string // the actor's name, or the id of a user or key
+	Actor    string   // the actor's name, or the id of a user or key
+	Targets  []string // what was acted on, any of them; empty: anything
 	From, To time.Time
 	// Reader is the user who reads. What belongs to no project, such as
 	// log-ins, is listed of those whom they share a project with; to an owner
@@ -105,6 +106,9 @@ func (f *AuditFilter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 	q = within(q, "at", f.From, f.To, relay.ID{})
 	if f.Action != "" {
 		q = q.Where("action = ?", clean(f.Action))
+	}
+	if len(f.Targets) > 0 {
+		q = q.Where("target IN (?)", bun.List(f.Targets))
 	}
 	if id, ok := actorID(f.Actor); ok {
 		q = q.Where("actor_id = ?", id)

@@ -10,7 +10,7 @@ var auditActions = []string{
 	"api_key.created", "api_key.revoked", "dead_letters.discarded",
 	"endpoint.created", "endpoint.deleted", "endpoint.disabled", "endpoint.enabled", "endpoint.failed_replayed", "endpoint.paused",
 	"endpoint.resumed", "endpoint.secret_rotated", "endpoint.test_fired", "endpoint.updated",
-	"event.published", "event.replayed",
+	"event.replayed",
 	"project.created", "project.updated",
 	"replay_job.cancelled", "replay_job.completed", "replay_job.failed", "replay_job.paused", "replay_job.planned", "replay_job.rate_changed", "replay_job.resumed", "replay_job.started",
 	"session.ended", "session.failed", "session.started",

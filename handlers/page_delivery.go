@@ -52,16 +52,19 @@ func deliveryPage(v *visit) error {
 	return v.render(fiber.StatusOK, views.DeliveryPage(m))
 }
 
-// auditNear is how far the entry about a replay may be from what it made.
-const auditNear = time.Second
+// auditNear bounds where the entry about a replay is looked for: it is committed
+// with what the replay made.
+const auditNear = time.Minute
 
-// replayedBy is who made a delivery by replaying one event or delivery; empty
-// if nobody did, or if the audit log no longer knows.
+// replayedBy is who made a delivery by replaying it, its event or what failed of
+// its endpoint, as the audit log names it; empty if nobody did, or if the log no
+// longer knows.
 func (v *visit) replayedBy(d *relay.Delivery) (string, error) {
 	if d.Trigger != relay.TriggerReplay || !d.ReplayID.IsZero() {
 		return "", nil
 	}
-	near := db.AuditFilter{From: d.CreatedAt.Add(-auditNear), To: d.CreatedAt.Add(auditNear)}
+	targets := []string{relay.PrefixEvent.Format(d.EventID), relay.PrefixDelivery.Format(d.ReplayOf), relay.PrefixEndpoint.Format(d.EndpointID)}
+	near := db.AuditFilter{Targets: targets, From: d.CreatedAt.Add(-auditNear), To: d.CreatedAt.Add(auditNear)}
 	entries, err := v.store.AuditEntries(v.ctx, v.project.ID, near, db.Page{Limit: 100})
 	for _, e := range entries.Rows {
 		made, _ := e.Data["delivery_ids"].([]any)

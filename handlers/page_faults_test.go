@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,4 +128,20 @@ func TestPagesSayThatNoWorkerRuns(t *testing.T) {
 	}
 	s.check(s.store.Beat(s.Context(), 1, "here", "worker"))
 	b.get("/").hides("No worker runs")
+}
+
+// TestReplayedByIsWhoReplayedIt has many entries of the same second, among which
+// it was looked for and not found.
+func TestReplayedByIsWhoReplayedIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.receive("shop", "", `{"type":"order.paid"}`)
+	s.attempt(s.endpoint, relay.DeliveryDLQ, 500, "no")
+	b := s.loggedIn()
+	b.post(deliveryPath(s.deliveries()[0].ID)+"/replay", nil).follow()
+	for range 150 {
+		s.check(s.store.Audit(s.Context(), relay.AuditEntry{ProjectID: s.project.ID, Actor: system, Action: "source.updated"}))
+	}
+	i := slices.IndexFunc(s.deliveries(), func(d relay.Delivery) bool { return d.Trigger == relay.TriggerReplay })
+	b.get(deliveryPath(s.deliveries()[i].ID)).says("by mara@acme.example")
 }

@@ -27,6 +27,10 @@ const (
 
 var system = relay.Actor{Kind: relay.ActorSystem, Name: "test"}
 
+// Passwords cost as little as they can here; what they cost people is measured by
+// nobody in these tests.
+func init() { hashing.Memory, hashing.Iterations = 64, 1 }
+
 var testHash = sync.OnceValue(func() string {
 	hash, err := HashPassword(testPassword)
 	if err != nil {
