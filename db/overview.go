@@ -90,3 +90,23 @@ func (s *Store) LastEventBySource(ctx context.Context, project relay.ID) (map[re
 	}
 	return out, translate(err)
 }
+
+// NewestByEndpoint is when the newest delivery of each endpoint of a project that
+// has any was made.
+func (s *Store) NewestByEndpoint(ctx context.Context, project relay.ID) (map[relay.ID]time.Time, error) {
+	var rows []struct {
+		ID      relay.ID
+		Created *int64
+	}
+	newest := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_endpoint")).Column("created_at").
+		Where("deliveries.project_id = e.project_id AND deliveries.endpoint_id = e.id").OrderExpr("deliveries.id DESC").Limit(1)
+	err := s.r.NewSelect().TableExpr("endpoints AS e").Column("e.id").ColumnExpr("(?) AS created", newest).
+		Where("e.project_id = ? AND e.deleted_at IS NULL", project).Scan(ctx, &rows)
+	out := make(map[relay.ID]time.Time, len(rows))
+	for _, r := range rows {
+		if r.Created != nil {
+			out[r.ID] = fromMicros(*r.Created)
+		}
+	}
+	return out, translate(err)
+}

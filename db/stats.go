@@ -136,25 +136,52 @@ type StatsQuery struct {
 	Step      time.Duration
 }
 
+// statRow is a sum of one counter in one step of a window.
+type statRow struct {
+	Kind   int64
+	RefID  relay.ID
+	Bucket int64
+	N      int64
+}
+
+func (q *StatsQuery) span() (from, to, step int64) {
+	return minuteOf(q.From), minuteOf(q.To), max(int64(q.Step/time.Minute), 1)
+}
+
 // Stats sums the counters of a window.
 func (s *Store) Stats(ctx context.Context, q StatsQuery) (Stats, error) {
-	var rows []struct {
-		Kind   int64
-		RefID  relay.ID
-		Bucket int64
-		N      int64
+	rows, err := s.statRows(ctx, &q)
+	return q.sum(rows), err
+}
+
+// StatsByRef is Stats of each of some sources or endpoints, read at once.
+func (s *Store) StatsByRef(ctx context.Context, q StatsQuery, refs []relay.ID) (map[relay.ID]Stats, error) {
+	rows, err := s.statRows(ctx, &q)
+	byRef := map[relay.ID][]statRow{}
+	for _, r := range rows {
+		byRef[r.RefID] = append(byRef[r.RefID], r)
 	}
-	step := max(int64(q.Step/time.Minute), 1)
-	from, to := minuteOf(q.From), minuteOf(q.To)
+	out := make(map[relay.ID]Stats, len(refs))
+	for _, ref := range refs {
+		out[ref] = q.sum(byRef[ref])
+	}
+	return out, err
+}
+
+func (s *Store) statRows(ctx context.Context, q *StatsQuery) ([]statRow, error) {
+	var rows []statRow
+	from, to, step := q.span()
 	query := s.r.NewSelect().TableExpr("stats").ColumnExpr("kind, ref_id, (minute - ?) / ? AS bucket, sum(n) AS n", from, step).
 		Where("project_id = ? AND minute >= ? AND minute <= ?", q.ProjectID, from, to).
 		GroupExpr("kind, ref_id, bucket")
 	if !q.Ref.IsZero() {
 		query = query.Where("ref_id = ?", q.Ref)
 	}
-	if err := query.Scan(ctx, &rows); err != nil {
-		return Stats{}, translate(err)
-	}
+	return rows, translate(query.Scan(ctx, &rows))
+}
+
+func (q *StatsQuery) sum(rows []statRow) Stats {
+	from, to, step := q.span()
 	out := Stats{ByRef: map[relay.ID]Series{}}
 	out.Course = make([]Series, (to-from)/step+1)
 	for i := range out.Course {
@@ -189,7 +216,7 @@ func (s *Store) Stats(ctx context.Context, q StatsQuery) (Stats, error) {
 		h.describe(&one)
 		out.ByRef[ref] = one
 	}
-	return out, nil
+	return out
 }
 
 func (r *Series) add(kind, n int64) {

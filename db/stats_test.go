@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -197,4 +199,44 @@ func TestPruneDedupKeys(t *testing.T) {
 		equal(t, "dedup keys", number(t, w.Store, "SELECT count(*) FROM dedup_keys"), 0)
 		equal(t, "idempotency keys", number(t, w.Store, "SELECT count(*) FROM idempotency_keys"), 0)
 	})
+}
+
+// TestListsOfEndpointsAskOnce: a list asked twice for each of its rows.
+func TestListsOfEndpointsAskOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		var ids []relay.ID
+		for range 30 {
+			e := w.addEndpoint(t)
+			ids = append(ids, e.ID)
+			w.receive(t, e)
+		}
+		e := w.addEndpoint(t)
+		for _, c := range claimFrom(t, w.Store, 1, w.mustEndpoint(t, ids[0])) {
+			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDelivered))
+		}
+		watched, log := w.watched()
+		q := StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now(), Step: time.Hour}
+		stats, err := watched.StatsByRef(t.Context(), q, append(ids, e.ID))
+		check(t, err)
+		newest, err := watched.NewestByEndpoint(t.Context(), w.project)
+		check(t, err)
+		equal(t, "queries", len(log.queries), 2)
+		equal(t, "deliveries of one", stats[ids[0]].Total.Succeeded, 1)
+		equal(t, "deliveries of another", stats[ids[1]].Total.Succeeded, 0)
+		equal(t, "steps of one with nothing", len(stats[e.ID].Course), len(stats[ids[0]].Course))
+		equal(t, "endpoints with deliveries", len(newest), 30)
+		q.Ref = ids[0]
+		alone, err := w.Stats(t.Context(), q)
+		check(t, err)
+		if diff := cmp.Diff(alone, stats[ids[0]]); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func (w *world) mustEndpoint(t *testing.T, id relay.ID) *relay.Endpoint {
+	t.Helper()
+	e, err := w.Endpoint(w.project, id)
+	check(t, err)
+	return e
 }

@@ -13,12 +13,24 @@ func endpointsPage(v *visit) error {
 	if err != nil {
 		return err
 	}
+	endpoints := v.endpoints()
+	ids := make([]relay.ID, len(endpoints))
+	for i, e := range endpoints {
+		ids[i] = e.ID
+	}
+	w := dayByHour(v.now)
+	stats, err := v.store.StatsByRef(v.ctx, w.query(v.project.ID, relay.ID{}), ids)
+	if err != nil {
+		return err
+	}
+	newest, err := v.store.NewestByEndpoint(v.ctx, v.project.ID)
+	if err != nil {
+		return err
+	}
 	m := views.EndpointsModel{Frame: v.frame}
-	for _, e := range v.endpoints() {
-		row, err := v.endpointRow(e, l)
-		if err != nil {
-			return err
-		}
+	for _, e := range endpoints {
+		row := endpointRow(e, l, stats[e.ID], w)
+		row.LastAt = newest[e.ID]
 		m.Rows = append(m.Rows, row)
 	}
 	return v.render(fiber.StatusOK, views.EndpointsPage(m))
@@ -34,13 +46,17 @@ func (v *visit) loads() (l loads, err error) {
 	return l, err
 }
 
-func (v *visit) endpointRow(e *relay.Endpoint, l loads) (views.EndpointRow, error) {
-	w := dayByHour(v.now)
-	stats, err := v.store.Stats(v.ctx, w.query(v.project.ID, e.ID))
-	row := views.EndpointRow{
+func endpointRow(e *relay.Endpoint, l loads, stats db.Stats, w window) views.EndpointRow {
+	return views.EndpointRow{
 		Endpoint: e, Totals: totalsOf(stats.Total), Buckets: w.buckets(stats.Course),
 		Waiting: int(l.waiting[e.ID]), DeadLetters: int(l.dead[e.ID]),
 	}
+}
+
+func (v *visit) oneEndpointRow(e *relay.Endpoint, l loads) (views.EndpointRow, error) {
+	w := dayByHour(v.now)
+	stats, err := v.store.Stats(v.ctx, w.query(v.project.ID, e.ID))
+	row := endpointRow(e, l, stats, w)
 	if err != nil {
 		return row, err
 	}
@@ -88,7 +104,7 @@ func (v *visit) showEndpoint(status int, e *relay.Endpoint, show shownEndpoint) 
 		return err
 	}
 	m := views.EndpointModel{Frame: v.at(endpointPath(e.ID)), Tab: show.tab, NewSecret: show.newSecret, Form: show.form}
-	if m.Row, err = v.endpointRow(e, l); err != nil {
+	if m.Row, err = v.oneEndpointRow(e, l); err != nil {
 		return err
 	}
 	m.Sources = v.sourceRefs()

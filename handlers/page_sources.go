@@ -13,25 +13,30 @@ func sourcesPage(v *visit) error {
 	if err != nil {
 		return err
 	}
+	sources := v.sources()
+	ids := make([]relay.ID, len(sources))
+	for i, src := range sources {
+		ids[i] = src.ID
+	}
+	w := dayByHour(v.now)
+	stats, err := v.store.StatsByRef(v.ctx, w.query(v.project.ID, relay.ID{}), ids)
+	if err != nil {
+		return err
+	}
 	m := views.SourcesModel{Frame: v.frame}
-	for _, src := range v.sources() {
-		row, err := v.sourceRow(src)
-		if err != nil {
-			return err
-		}
+	for _, src := range sources {
+		row := v.sourceRow(src, stats[src.ID])
 		row.LastEventAt = last[src.ID]
 		m.Rows = append(m.Rows, row)
 	}
 	return v.render(fiber.StatusOK, views.SourcesPage(m))
 }
 
-func (v *visit) sourceRow(src *relay.Source) (views.SourceRow, error) {
-	w := dayByHour(v.now)
-	stats, err := v.store.Stats(v.ctx, w.query(v.project.ID, src.ID))
+func (v *visit) sourceRow(src *relay.Source, stats db.Stats) views.SourceRow {
 	return views.SourceRow{
 		Source: src, URL: v.app.ingestURL(src), Events: int(stats.Total.Events), Rejected: int(stats.Total.Rejected),
 		Spark: eventsByStep(stats.Course),
-	}, err
+	}
 }
 
 func newSourcePage(v *visit) error {
@@ -56,10 +61,12 @@ func (v *visit) source() (*relay.Source, error) {
 }
 
 func (v *visit) showSource(status int, src *relay.Source, tab string, form views.SourceForm) error {
-	row, err := v.sourceRow(src)
+	w := dayByHour(v.now)
+	stats, err := v.store.Stats(v.ctx, w.query(v.project.ID, src.ID))
 	if err != nil {
 		return err
 	}
+	row := v.sourceRow(src, stats)
 	m := views.SourceModel{Frame: v.at(sourcePath(src.ID)), Tab: tab, Row: row, Form: form}
 	events, err := v.store.Events(v.ctx, v.project.ID, db.EventFilter{SourceID: src.ID}, db.Page{Limit: 10})
 	if err != nil {
