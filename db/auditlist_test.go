@@ -175,7 +175,7 @@ func TestOneOwner(t *testing.T) {
 		equal(t, "owners", fmt.Sprint(owners(w.Store)), "[owner@example.com]")
 		exec(t, w.Store, "ALTER TABLE users DROP COLUMN is_owner")
 		exec(t, w.Store, "DROP INDEX audit_about")
-		exec(t, w.Store, "DELETE FROM schema_migrations WHERE name = '0010'")
+		exec(t, w.Store, "DELETE FROM schema_migrations WHERE name = '0007'")
 		equal(t, "owners after the upgrade", fmt.Sprint(owners(w.beside(t))), "[owner@example.com]")
 	})
 }

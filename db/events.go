@@ -179,3 +179,22 @@ func (s *Store) countOf(ctx context.Context, some *bun.SelectQuery) (int, error)
 	n, err := s.r.NewSelect().TableExpr("(?) AS capped", some).Count(ctx)
 	return int(n), translate(err)
 }
+
+// EventsBeside are the next newer and the next older event of a project; zero
+// where there is none.
+func (s *Store) EventsBeside(ctx context.Context, project, id relay.ID) (newer, older relay.ID, err error) {
+	for _, beside := range []struct {
+		to        *relay.ID
+		is, order string
+	}{{&newer, "id > ?", "id"}, {&older, "id < ?", "id DESC"}} {
+		var ids []relay.ID
+		q := s.r.NewSelect().TableExpr(s.using("events", byKey)).Column("id").Where("project_id = ?", project).Where(beside.is, id)
+		if err := q.OrderExpr(beside.order).Limit(1).Scan(ctx, &ids); err != nil {
+			return newer, older, translate(err)
+		}
+		if len(ids) > 0 {
+			*beside.to = ids[0]
+		}
+	}
+	return newer, older, nil
+}

@@ -18,9 +18,9 @@ func migrations() *migrate.Migrations {
 	m.Add(migrate.Migration{Name: "0002", Comment: "where repeated answers point to", Up: steps(schema0002)})
 	m.Add(migrate.Migration{Name: "0003", Comment: "many pairs in one row of a plan", Up: steps(schema0003)})
 	m.Add(migrate.Migration{Name: "0004", Comment: "plans as they are written", Up: steps(schema0004)})
-	m.Add(migrate.Migration{Name: "0006", Comment: "the path behind a source's slug", Up: steps(schema0006)})
-	m.Add(migrate.Migration{Name: "0007", Comment: "deliveries that are tried alone", Up: steps(schema0007)})
-	m.Add(migrate.Migration{Name: "0010", Comment: "whom entries without a project are about", Up: steps(schema0010)})
+	m.Add(migrate.Migration{Name: "0005", Comment: "the path behind a source's slug", Up: steps(schema0005)})
+	m.Add(migrate.Migration{Name: "0006", Comment: "deliveries that are tried alone", Up: steps(schema0006)})
+	m.Add(migrate.Migration{Name: "0007", Comment: "whom entries without a project are about", Up: steps(schema0007)})
 	return m
 }
 

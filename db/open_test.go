@@ -339,3 +339,20 @@ func TestADatabaseThatHangsIsNotWaitedFor(t *testing.T) {
 		t.Errorf("%d are kept of 1000 that were refused", kept-1)
 	}
 }
+
+// TestAPoolerIsRefusedAtStart goes through something that takes no settings of a
+// session, as PgBouncer does that is told to ignore them: it started, said that it
+// was ready, and answered 500 on writes.
+func TestAPoolerIsRefusedAtStart(t *testing.T) {
+	t.Parallel()
+	pooler := newSwitch(t, dbtest.Postgres(t))
+	pooler.rewrite = func(b []byte) []byte {
+		return bytes.Replace(b, []byte("enable_seqscan\x00off\x00"), []byte("enable_seqscan\x00yes\x00"), 1)
+	}
+	if err := tryOpen(t, Options{URL: pooler.url, Migrate: true}); !errors.Is(err, ErrPooler) {
+		t.Errorf("a pooler that ignores settings: %v", err)
+	}
+	if err := throughPooler(errors.New("FATAL: unsupported startup parameter: jit (SQLSTATE 08P01)")); !errors.Is(err, ErrPooler) {
+		t.Errorf("one that refuses them: %v", err)
+	}
+}

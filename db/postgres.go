@@ -3,8 +3,10 @@ package db
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -50,12 +52,31 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		return err
 	}
 	if err := s.w.PingContext(ctx); err != nil {
-		return fmt.Errorf("connecting to PostgreSQL: %w", err)
+		return throughPooler(fmt.Errorf("connecting to PostgreSQL: %w", err))
+	}
+	var seqscan string
+	if err := hot.pool.QueryRow(ctx, "SHOW enable_seqscan", pgx.QueryExecModeSimpleProtocol).Scan(&seqscan); err != nil {
+		return throughPooler(fmt.Errorf("connecting to PostgreSQL: %w", err))
+	}
+	if seqscan != parameters["enable_seqscan"] {
+		return ErrPooler
 	}
 	if o.Exclusive {
 		return s.lockServing(ctx, o.Alone, o.LockWait)
 	}
 	return nil
+}
+
+// ErrPooler says that DATABASE_URL does not lead to PostgreSQL itself.
+var ErrPooler = errors.New("DATABASE_URL leads to a connection pooler, such as PgBouncer, which takes no settings of a session: " +
+	"name the address of PostgreSQL itself; Reprise has pools of its own")
+
+// throughPooler names the pooler that refused a connection for its settings.
+func throughPooler(err error) error {
+	if strings.Contains(err.Error(), "unsupported startup parameter") {
+		return fmt.Errorf("%w (%w)", ErrPooler, err)
+	}
+	return err
 }
 
 func openPGPool(ctx context.Context, url string, size int32, parameters map[string]string) (*pgxpool.Pool, error) {

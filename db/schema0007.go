@@ -1,8 +1,15 @@
 package db
 
-// schema0007 remembers of a delivery whether it is being tried alone, and at how
-// many deaths of its process it was.
+// schema0007 finds the entries that belong to no project, such as log-ins, by
+// the person that they are about, and marks the owner of the installation: the
+// first user.
 const schema0007 = `
-ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS alone INT8 NOT NULL DEFAULT 0;
-ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS died_alone INT8 NOT NULL DEFAULT 0;
+CREATE INDEX IF NOT EXISTS audit_about ON audit_log (target, id) WHERE project_id IS NULL;
+CREATE INDEX IF NOT EXISTS audit_about_action ON audit_log (target, action, id) WHERE project_id IS NULL;
+CREATE INDEX IF NOT EXISTS audit_about_name ON audit_log (target, actor_name, id) WHERE project_id IS NULL;
+CREATE INDEX IF NOT EXISTS audit_about_actor ON audit_log (target, actor_id, id) WHERE project_id IS NULL;
+CREATE INDEX IF NOT EXISTS memberships_project ON memberships (project_id, user_id);
+ALTER TABLE users ADD COLUMN IF NOT EXISTS is_owner BOOLEAN NOT NULL DEFAULT FALSE;
+UPDATE users SET is_owner = TRUE WHERE id = (SELECT id FROM users ORDER BY created_at, id LIMIT 1)
+	AND NOT EXISTS (SELECT 1 FROM users WHERE is_owner);
 `

@@ -11,6 +11,8 @@ import (
 // switched is a way to a server that can be switched off and on.
 type switched struct {
 	url, address, target string
+	// rewrite changes what clients send, keeping its length; nil: nothing.
+	rewrite func([]byte) []byte
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -55,6 +57,11 @@ func (s *switched) accept(listener net.Listener) {
 		s.mu.Unlock()
 		for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
 			go func() {
+				if s.rewrite != nil && pair[1] == in {
+					first := make([]byte, 4096)
+					n, _ := in.Read(first)
+					_, _ = out.Write(s.rewrite(first[:n]))
+				}
 				_, _ = io.Copy(pair[0], pair[1])
 				_ = pair[0].Close()
 			}()

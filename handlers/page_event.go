@@ -2,11 +2,9 @@ package handlers
 
 import (
 	"slices"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 	"github.com/reprise-dev/reprise/views"
 )
@@ -44,7 +42,7 @@ func eventPage(v *visit) error {
 		m.Deliveries = append(m.Deliveries, row)
 	}
 	m.Targets = v.replayTargets(&ev, newestByEndpoint(deliveries))
-	if m.OlderID, err = v.olderEvent(&ev); err != nil {
+	if m.NewerID, m.OlderID, err = v.store.EventsBeside(v.ctx, v.project.ID, ev.ID); err != nil {
 		return err
 	}
 	return v.render(fiber.StatusOK, views.EventPage(m))
@@ -87,17 +85,6 @@ func (v *visit) replayTargets(ev *relay.Event, newest map[relay.ID]relay.Deliver
 		})
 	}
 	return targets
-}
-
-func (v *visit) olderEvent(ev *relay.Event) (relay.ID, error) {
-	filter := db.EventFilter{To: ev.ReceivedAt.Add(time.Microsecond)}
-	found, err := v.store.Events(v.ctx, v.project.ID, filter, db.Page{Limit: 10})
-	for _, other := range found.Rows {
-		if string(other.ID[:]) < string(ev.ID[:]) {
-			return other.ID, err
-		}
-	}
-	return relay.ID{}, err
 }
 
 // rawEvent is the body of an event, byte for byte, as a download.

@@ -145,3 +145,26 @@ func TestReplayedByIsWhoReplayedIt(t *testing.T) {
 	i := slices.IndexFunc(s.deliveries(), func(d relay.Delivery) bool { return d.Trigger == relay.TriggerReplay })
 	b.get(deliveryPath(s.deliveries()[i].ID)).says("by mara@acme.example")
 }
+
+// TestEventsLeadToThoseBeside goes from one event to the next and back.
+func TestEventsLeadToThoseBeside(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for range 3 {
+		s.receive("shop", "", `{"type":"order.paid"}`)
+	}
+	events := s.events() // newest first
+	b := s.loggedIn()
+	for i, ev := range events {
+		page := b.get(eventPath(ev.ID)).body
+		for title, other := range map[string]int{"Newer event": i - 1, "Older event": i + 1} {
+			there := other >= 0 && other < len(events)
+			if got := strings.Contains(page, title); got != there {
+				t.Errorf("event %d leads to a %s: %t", i, title, got)
+			}
+			if there && !strings.Contains(page, `href="`+eventPath(events[other].ID)+`" title="`+title) {
+				t.Errorf("event %d leads elsewhere for its %s", i, title)
+			}
+		}
+	}
+}
