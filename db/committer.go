@@ -179,7 +179,7 @@ func (s *Store) commitItems(ctx context.Context, batch []commitItem) error {
 	count := counters{}
 	recordings, settled := recordingWorks(out, count)
 	works = append(works, recordings...)
-	if !slices.ContainsFunc(in, (*reception).deduplicates) {
+	if !slices.ContainsFunc(in, (*reception).holdsKeys) {
 		works = append(works, receptionWorks(in, count)...)
 		if err := s.hot.once(ctx, d, append(works, count.works()...)...); err != nil {
 			return err

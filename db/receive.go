@@ -15,6 +15,9 @@ type Reception struct {
 	Event      relay.Event
 	Payload    relay.Payload
 	Deliveries []relay.Delivery // to be made unless the event is a duplicate
+	// Once is a token that only one event of the source may carry. Another one is
+	// rejected, unless it repeats the first by its idempotency key.
+	Once string
 	// DedupUntil is until when the idempotency key, if there is one, makes
 	// later events duplicates.
 	DedupUntil time.Time
@@ -116,6 +119,17 @@ func (r *reception) deduplicates() bool {
 	return r.Event.IdempotencyKey != "" && r.Event.Status != relay.EventRejected
 }
 
+// onceKey is the token of a request among the idempotency keys of its source.
+func (r *reception) onceKey() string {
+	if r.Once == "" {
+		return ""
+	}
+	return "once:" + clean(r.Once)
+}
+
+// holdsKeys reports whether anything of a request must be there only once.
+func (r *reception) holdsKeys() bool { return r.deduplicates() || r.Once != "" }
+
 func receptionWorks(batch []*reception, count counters) []*work {
 	events, payloads, deliveries := &work{bulk: insertEvent}, &work{bulk: insertPayload}, &work{bulk: insertDelivery}
 	for _, r := range batch {
@@ -163,13 +177,19 @@ func deduplicate(batch []*reception, run func(...*work) error) error {
 	var keys []key
 	for _, r := range batch {
 		r.undoDuplicate()
-		if !r.deduplicates() {
-			continue
+		var held []string
+		if r.deduplicates() {
+			held = append(held, clean(r.Event.IdempotencyKey))
 		}
-		k := key{r.Event.SourceID, clean(r.Event.IdempotencyKey)}
-		if first[k] == nil {
-			first[k] = r
-			keys = append(keys, k)
+		if r.Once != "" {
+			held = append(held, r.onceKey())
+		}
+		for _, text := range held {
+			k := key{r.Event.SourceID, text}
+			if first[k] == nil {
+				first[k] = r
+				keys = append(keys, k)
+			}
 		}
 	}
 	slices.SortFunc(keys, func(a, b key) int {
@@ -191,6 +211,8 @@ func deduplicate(batch []*reception, run func(...*work) error) error {
 		k := key{r.Event.SourceID, clean(r.Event.IdempotencyKey)}
 		if h, held := holder[k]; held && h != r.Event.ID && r.deduplicates() {
 			r.Event.Status, r.Event.DuplicateOf = relay.EventDuplicate, h
+		} else if h, held := holder[key{r.Event.SourceID, r.onceKey()}]; held && h != r.Event.ID && r.Once != "" {
+			r.Event.Status, r.Event.SignatureValid, r.Event.Verdict = relay.EventRejected, false, relay.VerdictUsedToken
 		}
 	}
 	return nil
@@ -198,6 +220,9 @@ func deduplicate(batch []*reception, run func(...*work) error) error {
 
 // undoDuplicate forgets what an attempt decided that was rolled back.
 func (r *reception) undoDuplicate() {
+	if r.Event.Verdict == relay.VerdictUsedToken {
+		r.Event.Status, r.Event.SignatureValid, r.Event.Verdict = relay.EventDuplicate, true, relay.VerdictValid
+	}
 	if r.Event.Status != relay.EventDuplicate {
 		return
 	}

@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -342,4 +347,41 @@ func TestAnswersAreWhatProvidersTake(t *testing.T) {
 			t.Errorf("%d %s", got.StatusCode, got.text)
 		}
 	}
+}
+
+// TestAUsedTokenIsRefused sends a Mailgun token again, which signs nothing of the
+// body: with another event it is refused, with its own it is a repetition.
+func TestAUsedTokenIsRefused(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.source(object{"slug": "mail", "verifier": object{"type": "mailgun", "secret": "key"}})
+		body := func(token, event string) string {
+			at := strconv.FormatInt(w.clock.Now().Unix(), 10)
+			mac := hmac.New(sha256.New, []byte("key"))
+			mac.Write([]byte(at + token))
+			return fmt.Sprintf(`{"signature":{"timestamp":%q,"token":%q,"signature":%q},"event-data":{"id":%q,"event":"opened"}}`,
+				at, token, hex.EncodeToString(mac.Sum(nil)), event)
+		}
+		first := w.call("POST", "/in/mail", body("t1", "e1")).json(t, 200)
+		if again := w.call("POST", "/in/mail", body("t1", "e1")).json(t, 200); again["duplicate"] != true || again["event_id"] != first["event_id"] {
+			t.Errorf("the same event again: %v", again)
+		}
+		w.call("POST", "/in/mail", body("t1", "forged")).problem(t, 401, relay.KindUnauthorized)
+		w.call("POST", "/in/mail", body("t2", "e2")).json(t, 200)
+		var all sync.WaitGroup
+		var taken atomic.Int64
+		for i := range 20 { // many in one commit
+			all.Go(func() {
+				if w.call("POST", "/in/mail", body("t3", fmt.Sprint("f", i))).StatusCode == 200 {
+					taken.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := taken.Load(); n != 1 {
+			t.Errorf("%d events with one token", n)
+		}
+		if rows := w.api("GET", "/api/v1/events?signature_valid=false&limit=1", nil).rows(t); rows[0]["verdict"] != "used_token" || rows[0]["status"] != "rejected" {
+			t.Errorf("what is kept of it: %v", rows[0])
+		}
+	})
 }

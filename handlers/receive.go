@@ -17,6 +17,7 @@ type reception struct {
 	targets    []*relay.Endpoint
 	trigger    relay.Trigger
 	dedupUntil time.Time
+	once       string // a token that no other event may carry
 }
 
 // receive commits an event with its deliveries, and then tells the workers.
@@ -32,7 +33,7 @@ func (a *App) receive(ctx context.Context, in *reception) (relay.Event, []relay.
 	}
 	lease := a.queue.Take(deliveries)
 	event, err := a.store.Receive(ctx, db.Reception{
-		Event: in.event, Payload: in.payload, Deliveries: deliveries, DedupUntil: in.dedupUntil, Lease: lease,
+		Event: in.event, Payload: in.payload, Deliveries: deliveries, DedupUntil: in.dedupUntil, Once: in.once, Lease: lease,
 	})
 	if err != nil || event.Status != relay.EventForwarding {
 		a.queue.Dropped(deliveries)
@@ -67,7 +68,8 @@ func (a *App) plan(in *reception, src *relay.Source) {
 	if len(in.targets) > 0 {
 		in.event.Status = relay.EventForwarding
 	}
-	if in.event.IdempotencyKey != "" {
+	in.once = src.OnceToken(&in.payload)
+	if in.event.IdempotencyKey != "" || in.once != "" {
 		in.dedupUntil = in.event.ReceivedAt.AddDate(0, 0, src.RetentionDays)
 	}
 }

@@ -78,6 +78,7 @@ const (
 	VerdictBadSignature    Verdict = "bad_signature"
 	VerdictStaleTimestamp  Verdict = "stale_timestamp"
 	VerdictFutureTimestamp Verdict = "future_timestamp"
+	VerdictUsedToken       Verdict = "used_token" // the token of another request, sent again
 	VerdictNoSecret        Verdict = "no_secret"
 	VerdictUnknownVerifier Verdict = "unknown_verifier"
 )

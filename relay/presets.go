@@ -22,6 +22,7 @@ type Preset struct {
 	verify     scheme
 	credential string                    // the header that is the secret itself, if one is
 	checkKey   func(secret string) error // of secrets that have a form
+	once       func(*reader) string      // a token that only one event may carry
 	typeOf     func(*reader) string      // for types that no location can give
 }
 
@@ -61,6 +62,16 @@ func (s *Source) FollowPreset(before *Source) {
 	if presetOf(before) != presetOf(s) && slices.Equal(s.IdempotencyKeys, before.presetKeys()) {
 		s.IdempotencyKeys = s.presetKeys()
 	}
+}
+
+// OnceToken is the token of a request to a source that only one event may carry: who
+// sends it again with another content has listened. Empty: the provider has none.
+func (s *Source) OnceToken(p *Payload) string {
+	preset := findPreset(s.Verifier.Type)
+	if preset == nil || preset.once == nil {
+		return ""
+	}
+	return preset.once(&reader{p: p})
 }
 
 // AnswerStatus is the status of the answer for what was accepted.
@@ -160,7 +171,7 @@ var presets = []Preset{
 		Note:            "Settings, API, the webhook: its signing secret.",
 	},
 	{
-		Name: "mailgun", Title: "Mailgun", verify: verifyMailgun, Weak: true, Answer: 200,
+		Name: "mailgun", Title: "Mailgun", verify: verifyMailgun, once: mailgunToken, Weak: true, Answer: 200,
 		EventTypeLocation: "request.body.event-data.event",
 		IdempotencyKeys:   []string{"request.body.event-data.id"},
 		Note:              "Sending, Webhooks: the HTTP webhook signing key.",

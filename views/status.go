@@ -85,6 +85,8 @@ func verdictLook(v relay.Verdict) look {
 		return look{"shield-x", "too old", ToneBad}
 	case relay.VerdictFutureTimestamp:
 		return look{"shield-x", "from the future", ToneBad}
+	case relay.VerdictUsedToken:
+		return look{"shield-x", "used token", ToneBad}
 	case relay.VerdictNoSecret:
 		return look{"shield-alert", "no secret", ToneBad}
 	case relay.VerdictUnknownVerifier:
@@ -109,6 +111,8 @@ func verdictSentence(v relay.Verdict) string {
 		return "The signed timestamp was too old when the request came in."
 	case relay.VerdictFutureTimestamp:
 		return "The signed timestamp lies in the future. Compare the clocks of this server and the sender."
+	case relay.VerdictUsedToken:
+		return "Its token came with another event before. Whoever sent it again may have listened."
 	case relay.VerdictNoSecret:
 		return "The source has no secret to check with. Enter one in its settings."
 	case relay.VerdictUnknownVerifier:
