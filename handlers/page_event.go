@@ -13,19 +13,11 @@ import (
 const logged = 25
 
 func eventPage(v *visit) error {
-	ev, payload, err := v.event()
+	ev, err := v.event()
 	if err != nil {
 		return err
 	}
-	m := views.EventModel{
-		Frame: v.frame, Event: &ev, Payload: &payload, Source: v.sourceRef(ev.SourceID), NotReplayable: views.NoReplay(&ev),
-	}
-	if src, err := v.store.Source(v.project.ID, ev.SourceID); err == nil {
-		m.IngestURL = v.app.ingestURL(src)
-	}
-	for _, r := range payload.Routing {
-		m.Routes = append(m.Routes, views.RouteRow{Endpoint: v.endpointRef(r.EndpointID), Reason: r.Reason})
-	}
+	m := views.EventModel{Frame: v.frame, Event: &ev, Source: v.sourceRef(ev.SourceID), NotReplayable: views.NoReplay(&ev)}
 	of, err := v.store.DeliveriesOfEvents(v.ctx, []relay.ID{ev.ID})
 	if err != nil {
 		return err
@@ -41,6 +33,20 @@ func eventPage(v *visit) error {
 		}
 		m.Deliveries = append(m.Deliveries, row)
 	}
+	if v.isPoll() {
+		return render(v.ctx, v.Ctx, fiber.StatusOK, views.EventNews(m))
+	}
+	payload, err := v.app.payload(v.ctx, &ev)
+	if err != nil {
+		return err
+	}
+	m.Payload = &payload
+	if src, err := v.store.Source(v.project.ID, ev.SourceID); err == nil {
+		m.IngestURL = v.app.ingestURL(src)
+	}
+	for _, r := range payload.Routing {
+		m.Routes = append(m.Routes, views.RouteRow{Endpoint: v.endpointRef(r.EndpointID), Reason: r.Reason})
+	}
 	m.Targets = v.replayTargets(&ev, newestByEndpoint(deliveries))
 	if m.NewerID, m.OlderID, err = v.store.EventsBeside(v.ctx, v.project.ID, ev.ID); err != nil {
 		return err
@@ -48,18 +54,13 @@ func eventPage(v *visit) error {
 	return v.render(fiber.StatusOK, views.EventPage(m))
 }
 
-// event finds the event that the path names, with what came in.
-func (v *visit) event() (relay.Event, relay.Payload, error) {
+// event finds the event that the path names.
+func (v *visit) event() (relay.Event, error) {
 	id, err := v.pathID(relay.PrefixEvent)
 	if err != nil {
-		return relay.Event{}, relay.Payload{}, err
+		return relay.Event{}, err
 	}
-	ev, err := v.store.Event(v.ctx, v.project.ID, id)
-	if err != nil {
-		return relay.Event{}, relay.Payload{}, err
-	}
-	payload, err := v.app.payload(v.ctx, &ev)
-	return ev, payload, err
+	return v.store.Event(v.ctx, v.project.ID, id)
 }
 
 func (v *visit) attempts(delivery relay.ID) ([]*relay.Attempt, error) {
@@ -89,11 +90,7 @@ func (v *visit) replayTargets(ev *relay.Event, newest map[relay.ID]relay.Deliver
 
 // rawEvent is the body of an event, byte for byte, as a download.
 func rawEvent(v *visit) error {
-	id, err := v.pathID(relay.PrefixEvent)
-	if err != nil {
-		return err
-	}
-	ev, err := v.store.Event(v.ctx, v.project.ID, id)
+	ev, err := v.event()
 	if err != nil {
 		return err
 	}

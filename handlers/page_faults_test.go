@@ -168,3 +168,30 @@ func TestEventsLeadToThoseBeside(t *testing.T) {
 		}
 	}
 }
+
+// TestAPollOfAnEventDrawsWhatChanges: it drew the whole page, payload and all, and
+// went on for ever where an endpoint was disabled.
+func TestAPollOfAnEventDrawsWhatChanges(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.receive("shop", "", `{"type":"order.paid","note":"only in the payload"}`)
+	path := eventPath(s.events()[0].ID)
+	b := s.loggedIn()
+	if page := b.get(path).says("only in the payload").body; !strings.Contains(page, `hx-trigger="every 3s"`) {
+		t.Error("the page of an event that is forwarded does not ask for news")
+	}
+	b.header.Set("HX-Request", "true")
+	news := b.get(path).wants(http.StatusOK).hides("only in the payload", "Copy as curl").body
+	if !strings.Contains(news, `id="event-deliveries"`) || !strings.Contains(news, `id="state"`) {
+		t.Errorf("the news are %s", news)
+	}
+	b.header.Del("HX-Request")
+	_, err := s.store.UpdateEndpoint(s.Context(), s.project.ID, s.endpoint.ID, "endpoint.updated", system, func(e *relay.Endpoint) error {
+		e.Status = relay.EndpointDisabled
+		return nil
+	})
+	s.check(err)
+	if page := b.get(path).body; strings.Contains(page, `hx-trigger="every 3s"`) {
+		t.Error("it asks on, though the endpoint is disabled")
+	}
+}

@@ -41,7 +41,7 @@ func verb(n int, one, many string) string {
 // settled reports whether the page of an event need not ask for news.
 func settled(m EventModel) bool {
 	for _, d := range m.Deliveries {
-		if !d.Delivery.Status.Final() && d.Endpoint.Status != relay.EndpointPaused {
+		if !d.Delivery.Status.Final() && d.Endpoint.Status == relay.EndpointActive {
 			return false
 		}
 	}
