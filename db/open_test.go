@@ -345,10 +345,9 @@ func TestADatabaseThatHangsIsNotWaitedFor(t *testing.T) {
 // was ready, and answered 500 on writes.
 func TestAPoolerIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
-	pooler := newSwitch(t, dbtest.Postgres(t))
-	pooler.rewrite = func(b []byte) []byte {
+	pooler := newSwitch(t, dbtest.Postgres(t), func(b []byte) []byte {
 		return bytes.Replace(b, []byte("enable_seqscan\x00off\x00"), []byte("enable_seqscan\x00yes\x00"), 1)
-	}
+	})
 	if err := tryOpen(t, Options{URL: pooler.url, Migrate: true}); !errors.Is(err, ErrPooler) {
 		t.Errorf("a pooler that ignores settings: %v", err)
 	}

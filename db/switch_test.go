@@ -19,11 +19,14 @@ type switched struct {
 	conns    []net.Conn
 }
 
-func newSwitch(t *testing.T, server string) *switched {
+func newSwitch(t *testing.T, server string, rewrite ...func([]byte) []byte) *switched {
 	t.Helper()
 	u, err := url.Parse(server)
 	check(t, err)
 	s := &switched{target: u.Host, address: "127.0.0.1:0"}
+	if len(rewrite) > 0 {
+		s.rewrite = rewrite[0]
+	}
 	s.on(t)
 	u.Host = s.address
 	s.url = u.String()

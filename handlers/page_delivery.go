@@ -23,12 +23,16 @@ func deliveryPage(v *visit) error {
 	m := views.DeliveryModel{
 		Frame: v.frame, Delivery: &d, Event: &ev, Source: v.sourceRef(d.SourceID), Endpoint: v.endpointRef(d.EndpointID),
 	}
+	if m.Attempts, err = v.attempts(d.ID); err != nil {
+		return err
+	}
+	m.NoRetry, m.NoReplay, m.NoDiscard = refusals(&d, &ev, m.Endpoint.ID.IsZero())
+	if v.isPoll() {
+		return render(v.ctx, v.Ctx, fiber.StatusOK, views.DeliveryNews(m))
+	}
 	if payload, err := v.app.payload(v.ctx, &ev); err == nil {
 		m.Payload = &payload
 	} else if relay.KindOf(err) != relay.KindNotFound {
-		return err
-	}
-	if m.Attempts, err = v.attempts(d.ID); err != nil {
 		return err
 	}
 	of, err := v.store.DeliveriesOfEvents(v.ctx, []relay.ID{ev.ID})
@@ -48,7 +52,6 @@ func deliveryPage(v *visit) error {
 	if m.ReplayedBy, err = v.replayedBy(&d); err != nil {
 		return err
 	}
-	m.NoRetry, m.NoReplay, m.NoDiscard = refusals(&d, &ev, m.Endpoint.ID.IsZero())
 	return v.render(fiber.StatusOK, views.DeliveryPage(m))
 }
 

@@ -185,6 +185,15 @@ func TestAPollOfAnEventDrawsWhatChanges(t *testing.T) {
 	if !strings.Contains(news, `id="event-deliveries"`) || !strings.Contains(news, `id="state"`) {
 		t.Errorf("the news are %s", news)
 	}
+	news = b.get(deliveryPath(s.deliveries()[0].ID)).wants(http.StatusOK).hides("Lineage").body
+	for _, part := range []string{"delivery-attempts", "state", "delivery-state", "commands"} {
+		if !strings.Contains(news, `id="`+part+`"`) {
+			t.Errorf("the news of a delivery have no %s", part)
+		}
+	}
+	if strings.Contains(news, "<html") {
+		t.Error("the news of a delivery are a whole page")
+	}
 	b.header.Del("HX-Request")
 	_, err := s.store.UpdateEndpoint(s.Context(), s.project.ID, s.endpoint.ID, "endpoint.updated", system, func(e *relay.Endpoint) error {
 		e.Status = relay.EndpointDisabled
