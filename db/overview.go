@@ -10,37 +10,6 @@ import (
 // countLimit is where counts for people end: more is "10,000+".
 const countLimit = 10001
 
-// Backlog is what of a project is not done, each no further than 10,001.
-type Backlog struct {
-	Waiting  int64 // pending
-	Retrying int64
-	InFlight int64
-	Dead     int64 // dead letters that were not replayed since
-}
-
-// Backlog counts what of a project is not done.
-func (s *Store) Backlog(ctx context.Context, project relay.ID) (Backlog, error) {
-	var b Backlog
-	for _, c := range []struct {
-		into        *int64
-		index, only string
-	}{
-		{&b.Waiting, "deliveries_status", "status = 'pending' AND lease_until IS NULL"},
-		{&b.Retrying, "deliveries_status", "status = 'retrying' AND lease_until IS NULL"},
-		{&b.InFlight, "deliveries_lease", "lease_until IS NOT NULL"},
-		{&b.Dead, "deliveries_dead", "status = 'dlq' AND replayed_by IS NULL"},
-	} {
-		some := s.r.NewSelect().TableExpr(s.using("deliveries", c.index)).ColumnExpr("1").
-			Where("project_id = ?", project).Where(c.only).Limit(countLimit)
-		n, err := s.countOf(ctx, some)
-		if err != nil {
-			return b, err
-		}
-		*c.into = int64(n)
-	}
-	return b, nil
-}
-
 // WaitingByEndpoint counts, for each endpoint of a project that has any, the
 // deliveries that wait, no further than 10,001.
 func (s *Store) WaitingByEndpoint(ctx context.Context, project relay.ID) (map[relay.ID]int64, error) {

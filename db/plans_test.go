@@ -123,7 +123,6 @@ func TestPlans(t *testing.T) {
 				_, err := w.DeliveriesOfEvents(ctx, []relay.ID{event, old})
 				return err
 			}},
-			{name: "backlog", index: "", run: func(ctx context.Context) error { _, err := w.Backlog(ctx, w.project); return err }},
 			{name: "waiting by endpoint", index: "deliveries_due", run: func(ctx context.Context) error { _, err := w.WaitingByEndpoint(ctx, w.project); return err }},
 			{name: "dead by endpoint", index: "deliveries_dead_endpoint", run: func(ctx context.Context) error { _, err := w.DeadByEndpoint(ctx, w.project); return err }},
 			{name: "last event by source", index: "events_source", run: func(ctx context.Context) error { _, err := w.LastEventBySource(ctx, w.project); return err }},

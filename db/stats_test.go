@@ -122,12 +122,6 @@ func TestOverview(t *testing.T) {
 		record(t, w.Store, outcome(w.Store, claims[0], relay.DeliveryDLQ))
 		record(t, w.Store, outcome(w.Store, claims[1], relay.DeliveryRetrying))
 		record(t, w.Store, outcome(w.Store, claims[2], relay.DeliveryDelivered))
-		backlog, err := w.Backlog(t.Context(), w.project)
-		check(t, err)
-		equal(t, "backlog", backlog, Backlog{Waiting: 9, Retrying: 1, InFlight: 1, Dead: 1})
-		backlog, err = w.Backlog(t.Context(), w.addProject(t))
-		check(t, err)
-		equal(t, "backlog of another project", backlog, Backlog{})
 		waiting, err := w.WaitingByEndpoint(t.Context(), w.project)
 		check(t, err)
 		if len(waiting) != 2 || waiting[a.ID] != 3 || waiting[b.ID] != 7 {

@@ -13,13 +13,8 @@ func endpointsPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	endpoints := v.endpoints()
-	ids := make([]relay.ID, len(endpoints))
-	for i, e := range endpoints {
-		ids[i] = e.ID
-	}
-	w := dayByHour(v.now)
-	stats, err := v.store.StatsByRef(v.ctx, w.query(v.project.ID, relay.ID{}), ids)
+	w, endpoints := dayByHour(v.now), v.endpoints()
+	stats, err := statsOfEach(v, w, endpoints, func(e *relay.Endpoint) relay.ID { return e.ID })
 	if err != nil {
 		return err
 	}

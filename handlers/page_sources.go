@@ -14,12 +14,7 @@ func sourcesPage(v *visit) error {
 		return err
 	}
 	sources := v.sources()
-	ids := make([]relay.ID, len(sources))
-	for i, src := range sources {
-		ids[i] = src.ID
-	}
-	w := dayByHour(v.now)
-	stats, err := v.store.StatsByRef(v.ctx, w.query(v.project.ID, relay.ID{}), ids)
+	stats, err := statsOfEach(v, dayByHour(v.now), sources, func(src *relay.Source) relay.ID { return src.ID })
 	if err != nil {
 		return err
 	}

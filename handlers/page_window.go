@@ -65,6 +65,15 @@ func (w window) query(project, ref relay.ID) db.StatsQuery {
 	return db.StatsQuery{ProjectID: project, Ref: ref, From: w.From, To: w.To, Step: w.Step}
 }
 
+// statsOfEach are the statistics of each row of a list of sources or endpoints.
+func statsOfEach[T any](v *visit, w window, rows []*T, id func(*T) relay.ID) (map[relay.ID]db.Stats, error) {
+	ids := make([]relay.ID, len(rows))
+	for i, row := range rows {
+		ids[i] = id(row)
+	}
+	return v.store.StatsByRef(v.ctx, w.query(v.project.ID, relay.ID{}), ids)
+}
+
 func totalsOf(s db.Series) views.Totals {
 	return views.Totals{
 		Events: int(s.Events), Rejected: int(s.Rejected), Delivered: int(s.Succeeded), Failed: int(s.Dead),
