@@ -1,9 +1,6 @@
 package handlers
 
-import (
-	"github.com/reprise-dev/reprise/db"
-	"github.com/reprise-dev/reprise/relay"
-)
+import "github.com/reprise-dev/reprise/relay"
 
 type auditOut struct {
 	ID        string         `json:"id"`
@@ -39,14 +36,8 @@ func auditShape(e *relay.AuditEntry) auditOut {
 }
 
 func (a *App) listAudit(c *call) error {
-	p := c.params("action", "actor", "from", "to", "limit", "cursor")
-	page := p.page()
-	filter := db.AuditFilter{
-		Action: p.text("action"), Actor: p.text("actor"), From: p.time("from"), To: p.time("to"),
-	}
-	if c.User != nil { // who logged in is for people to know
-		filter.Reader = c.User.ID
-	}
+	p, page := c.list(auditParams...)
+	filter := auditFilter(p, c.User)
 	if err := p.err(); err != nil {
 		return err
 	}

@@ -11,19 +11,11 @@ import (
 )
 
 func (a *App) listDeliveries(c *call) error {
-	p := c.params("endpoint_id", "event_id", "replay_id", "event_type", "status", "from", "to", "limit", "cursor")
-	return a.deliveryList(c, p, db.DeliveryFilter{
-		EndpointID: p.id("endpoint_id", relay.PrefixEndpoint), EventID: p.id("event_id", relay.PrefixEvent),
-		ReplayID: p.id("replay_id", relay.PrefixReplay),
-	})
+	p, page := c.list(deliveryParams...)
+	return a.answerDeliveries(c, p, deliveryFilter(p), page)
 }
 
-// deliveryList answers with the deliveries of a filter, which the parameters
-// narrow further.
-func (a *App) deliveryList(c *call, p *params, filter db.DeliveryFilter) error {
-	page := p.page()
-	filter.EventType, filter.Status = p.text("event_type"), p.deliveryStatus("status")
-	filter.From, filter.To = p.time("from"), p.time("to")
+func (a *App) answerDeliveries(c *call, p *params, filter db.DeliveryFilter, page db.Page) error {
 	if err := p.err(); err != nil {
 		return err
 	}

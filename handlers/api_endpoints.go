@@ -9,8 +9,7 @@ import (
 )
 
 func (a *App) listEndpoints(c *call) error {
-	p := c.params("limit", "cursor")
-	page := p.page()
+	p, page := c.list()
 	if err := p.err(); err != nil {
 		return err
 	}

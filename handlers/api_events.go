@@ -6,18 +6,12 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 )
 
 func (a *App) listEvents(c *call) error {
-	p := c.params("source_id", "event_type", "status", "signature_valid", "from", "to", "q", "idempotency_key", "limit", "cursor")
-	page := p.page()
-	filter := db.EventFilter{
-		SourceID: p.id("source_id", relay.PrefixSource), EventType: p.text("event_type"), Status: p.eventStatus("status"),
-		SignatureValid: p.bool("signature_valid"), From: p.time("from"), To: p.time("to"), Q: p.text("q"),
-		IdempotencyKey: p.text("idempotency_key"),
-	}
+	p, page := c.list(eventParams...)
+	filter := eventFilter(p)
 	if err := p.err(); err != nil {
 		return err
 	}

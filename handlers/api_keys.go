@@ -35,8 +35,7 @@ func keyShape(k *relay.APIKey) keyOut {
 }
 
 func (a *App) listKeys(c *call) error {
-	p := c.params("limit", "cursor")
-	page := p.page()
+	p, page := c.list()
 	if err := p.err(); err != nil {
 		return err
 	}

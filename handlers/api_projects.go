@@ -44,8 +44,7 @@ func (c *call) maySee(project relay.ID) bool {
 
 // listProjects has one page: the projects of a person are few.
 func (a *App) listProjects(c *call) error {
-	p := c.params("limit", "cursor")
-	p.page()
+	p, _ := c.list()
 	if err := p.err(); err != nil {
 		return err
 	}

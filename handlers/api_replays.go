@@ -66,12 +66,12 @@ func (c *call) created(job *relay.ReplayJob) error {
 }
 
 func (a *App) listReplays(c *call) error {
-	p := c.params("status", "limit", "cursor")
-	page, status := p.page(), p.replayStatus("status")
+	p, page := c.list(replayParams...)
+	filter := replayFilter(p)
 	if err := p.err(); err != nil {
 		return err
 	}
-	rows, err := a.store.Replays(c.ctx, c.Project, db.ReplayFilter{Status: status}, page)
+	rows, err := a.store.Replays(c.ctx, c.Project, filter, page)
 	if err != nil {
 		return err
 	}

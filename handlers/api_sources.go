@@ -7,8 +7,7 @@ import (
 )
 
 func (a *App) listSources(c *call) error {
-	p := c.params("limit", "cursor")
-	page := p.page()
+	p, page := c.list()
 	if err := p.err(); err != nil {
 		return err
 	}

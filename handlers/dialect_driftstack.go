@@ -1,10 +1,6 @@
 package handlers
 
-import (
-	"github.com/gofiber/fiber/v2"
-
-	"github.com/reprise-dev/reprise/db"
-)
+import "github.com/gofiber/fiber/v2"
 
 // driftstackReplay starts a delivery over, in place. The answer is the
 // delivery itself, without an envelope.
@@ -22,6 +18,8 @@ func (a *App) driftstackDeliveries(c *call) error {
 	if err != nil {
 		return err
 	}
-	p := c.params("event_type", "status", "from", "to", "limit", "cursor")
-	return a.deliveryList(c, p, db.DeliveryFilter{EndpointID: e.ID})
+	p, page := c.list("event_type", "status", "from", "to")
+	filter := deliveryFilter(p)
+	filter.EndpointID = e.ID
+	return a.answerDeliveries(c, p, filter, page)
 }

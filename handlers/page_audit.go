@@ -1,9 +1,6 @@
 package handlers
 
-import (
-	"github.com/reprise-dev/reprise/db"
-	"github.com/reprise-dev/reprise/views"
-)
+import "github.com/reprise-dev/reprise/views"
 
 // auditActions are the words that the audit log can be narrowed to.
 var auditActions = []string{
@@ -20,14 +17,12 @@ var auditActions = []string{
 }
 
 func auditPage(v *visit) error {
-	f := v.filters("action", "actor", "from", "to")
+	f := v.filters(auditParams...)
 	place, pager := v.place()
 	m := views.AuditModel{Frame: v.frame, Actions: auditActions, Pager: pager, Filter: views.AuditFilter{
 		Action: v.Query("action"), Actor: v.Query("actor"), From: v.Query("from"), To: v.Query("to"),
 	}}
-	filter := db.AuditFilter{
-		Action: f.text("action"), Actor: f.text("actor"), From: f.time("from"), To: f.time("to"), Reader: v.User.ID,
-	}
+	filter := auditFilter(f.params, v.User)
 	if f.ok() {
 		found, err := v.store.AuditEntries(v.ctx, v.project.ID, filter, place)
 		if err = f.listed(err); err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 func deadLettersPage(v *visit) error {
-	list := v.deliveryList("cause")
+	list := v.deliveryList("endpoint_id", "event_id", "replay_id", "event_type", "from", "to", "cause")
 	list.filter.Status, list.filter.NewestOnly, list.filter.Cause = relay.DeliveryDLQ, true, list.text("cause")
 	if err := list.fill(v); err != nil {
 		return err

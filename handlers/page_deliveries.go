@@ -7,7 +7,7 @@ import (
 )
 
 func deliveriesPage(v *visit) error {
-	list := v.deliveryList("status")
+	list := v.deliveryList(append([]string{"since"}, deliveryParams...)...)
 	if list.ok() && v.isPoll() && !list.since.IsZero() {
 		list.filter.Since = list.since
 		n, err := v.store.CountDeliveries(v.ctx, v.project.ID, list.filter, liveCap+1)
@@ -47,8 +47,7 @@ type deliveryList struct {
 	types  []string
 }
 
-func (v *visit) deliveryList(also ...string) *deliveryList {
-	known := append([]string{"endpoint_id", "event_id", "replay_id", "event_type", "from", "to", "since"}, also...)
+func (v *visit) deliveryList(known ...string) *deliveryList {
 	l := &deliveryList{filters: v.filters(known...)}
 	l.filter = deliveryFilter(l.params)
 	l.since = l.id("since", relay.PrefixDelivery)

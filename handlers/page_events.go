@@ -7,7 +7,7 @@ import (
 )
 
 func eventsPage(v *visit) error {
-	f := v.filters("source_id", "event_type", "status", "signature_valid", "from", "to", "q", "idempotency_key", "since")
+	f := v.filters(append([]string{"since"}, eventParams...)...)
 	filter := eventFilter(f.params)
 	m := views.EventsModel{Frame: v.frame, Filter: views.EventFilter{
 		SourceID: v.Query("source_id"), EventType: v.Query("event_type"), Status: v.Query("status"),

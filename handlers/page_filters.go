@@ -42,23 +42,6 @@ func (v *visit) filters(known ...string) *filters {
 	return f
 }
 
-// eventFilter and deliveryFilter read the parameters of the two long lists.
-func eventFilter(p *params) db.EventFilter {
-	return db.EventFilter{
-		SourceID: p.id("source_id", relay.PrefixSource), EventType: p.text("event_type"), Status: p.eventStatus("status"),
-		SignatureValid: p.bool("signature_valid"), From: p.time("from"), To: p.time("to"), Q: p.text("q"),
-		IdempotencyKey: p.text("idempotency_key"),
-	}
-}
-
-func deliveryFilter(p *params) db.DeliveryFilter {
-	return db.DeliveryFilter{
-		EndpointID: p.id("endpoint_id", relay.PrefixEndpoint), EventID: p.id("event_id", relay.PrefixEvent),
-		ReplayID: p.id("replay_id", relay.PrefixReplay), EventType: p.text("event_type"), Status: p.deliveryStatus("status"),
-		From: p.time("from"), To: p.time("to"),
-	}
-}
-
 // fullTime makes of what a datetime-local field sends a time in UTC.
 func fullTime(s string) string {
 	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", time.DateOnly} {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 	"github.com/reprise-dev/reprise/views"
 )
@@ -15,22 +14,21 @@ func replayPath(id relay.ID) string { return "/replays/" + relay.PrefixReplay.Fo
 
 func replaysPage(v *visit) error {
 	place, pager := v.place()
-	f := v.filters("status")
-	status := f.replayStatus("status")
+	f := v.filters(replayParams...)
+	filter := replayFilter(f.params)
 	m := views.ReplaysModel{Frame: v.frame, Pager: pager, Status: f.values["status"]}
-	if !f.ok() {
-		m.Errors = f.errors
-		return v.render(fiber.StatusUnprocessableEntity, views.ReplaysPage(m))
+	if f.ok() {
+		found, err := v.store.Replays(v.ctx, v.project.ID, filter, place)
+		if err = f.listed(err); err != nil {
+			return err
+		}
+		m.Pager.Next = found.Next
+		for i := range found.Rows {
+			m.Rows = append(m.Rows, v.replay(&found.Rows[i]))
+		}
 	}
-	found, err := v.store.Replays(v.ctx, v.project.ID, db.ReplayFilter{Status: status}, place)
-	if err != nil {
-		return err
-	}
-	m.Pager.Next = found.Next
-	for i := range found.Rows {
-		m.Rows = append(m.Rows, v.replay(&found.Rows[i]))
-	}
-	return v.render(fiber.StatusOK, views.ReplaysPage(m))
+	m.Errors = f.errors
+	return v.render(f.status(), views.ReplaysPage(m))
 }
 
 func replayPage(v *visit) error {

@@ -127,17 +127,22 @@ func (s *site) newEndpoint(project relay.ID, name string) *relay.Endpoint {
 // receive posts a webhook to a source, as a provider does.
 func (s *site) receive(slug, query, body string, headers ...string) {
 	s.Helper()
-	req, err := http.NewRequestWithContext(s.Context(), http.MethodPost, s.url+"/in/"+slug+query, strings.NewReader(body))
+	if status := s.post("/in/"+slug+query, body, headers...); status >= 300 {
+		s.Fatalf("a webhook was answered %d", status)
+	}
+}
+
+func (s *site) post(path, body string, headers ...string) int {
+	s.Helper()
+	req, err := http.NewRequestWithContext(s.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
 	s.check(err)
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
 	resp, err := http.DefaultClient.Do(req)
 	s.check(err)
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		s.Fatalf("a webhook was answered %s", resp.Status)
-	}
+	s.check(resp.Body.Close())
+	return resp.StatusCode
 }
 
 // attempt makes one attempt of everything that is due at the endpoint.
@@ -183,14 +188,21 @@ func (s *site) deliveries() []relay.Delivery {
 	return found.Rows
 }
 
-// actions are what the audit log of the project says was done, newest first.
-func (s *site) actions() []string {
+// entries are what the audit log of the project says was done, newest first.
+func (s *site) entries() []relay.AuditEntry {
 	s.Helper()
 	found, err := s.store.AuditEntries(s.Context(), s.project.ID, db.AuditFilter{Reader: s.user.ID}, db.Page{Limit: 100})
 	s.check(err)
-	words := make([]string, len(found.Rows))
-	for i := range found.Rows {
-		words[i] = found.Rows[i].Action
+	return found.Rows
+}
+
+// actions are the words for it.
+func (s *site) actions() []string {
+	s.Helper()
+	entries := s.entries()
+	words := make([]string, len(entries))
+	for i := range entries {
+		words[i] = entries[i].Action
 	}
 	return words
 }

@@ -1,6 +1,8 @@
 package views
 
 import (
+	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -74,5 +76,38 @@ func TestPagerKeepsTheWayBack(t *testing.T) {
 	}
 	if got, want := (Pager{Cursor: "c1"}).prevURL("/events", filter), "/events?status=failed"; got != want {
 		t.Errorf("prev of the second page: got %s, want %s", got, want)
+	}
+	if got := (Pager{Next: "c1"}).prevURL("/events", filter); got != "" {
+		t.Errorf("prev of the first page: got %s", got)
+	}
+}
+
+// TestACutTrailLeadsNoFurther: it led from the middle of a long list to its begin.
+func TestACutTrailLeadsNoFurther(t *testing.T) {
+	t.Parallel()
+	query := func(address string) url.Values {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Query()
+	}
+	p := Pager{Next: "c1"}
+	for i := range maxTrail + 5 {
+		q := query(p.nextURL("/events", nil))
+		p = Pager{Cursor: q.Get("cursor"), Trail: q.Get("trail"), Next: "c" + strconv.Itoa(i+2)}
+	}
+	for i := maxTrail + 4; ; i-- {
+		address := p.prevURL("/events", nil)
+		if address == "" {
+			if i != 5 {
+				t.Errorf("the way back ends at %s", p.Cursor)
+			}
+			return
+		}
+		q := query(address)
+		if p = (Pager{Cursor: q.Get("cursor"), Trail: q.Get("trail")}); p.Cursor != "c"+strconv.Itoa(i) {
+			t.Fatalf("the page before c%d is %q", i+1, p.Cursor)
+		}
 	}
 }

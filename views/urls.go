@@ -44,10 +44,14 @@ func without(v url.Values, names ...string) url.Values {
 	return w
 }
 
-// maxTrail bounds the way back that a list keeps in its URL.
-const maxTrail = 12
+// maxTrail bounds the way back that a list keeps in its URL. One that was cut
+// begins with cutTrail: before it nobody knows the way.
+const (
+	maxTrail = 30
+	cutTrail = "-"
+)
 
-// nextURL and prevURL are the neighbouring pages of a list.
+// nextURL is the next page of a list, of older rows.
 func (p Pager) nextURL(path string, filter url.Values) string {
 	v := without(filter)
 	v.Set("cursor", p.Next)
@@ -59,7 +63,7 @@ func (p Pager) nextURL(path string, filter url.Values) string {
 		trail = append(trail, p.Cursor)
 	}
 	if len(trail) > maxTrail {
-		trail = trail[len(trail)-maxTrail:]
+		trail = append([]string{cutTrail}, trail[len(trail)-maxTrail+1:]...)
 	}
 	if len(trail) > 0 {
 		v.Set("trail", strings.Join(trail, ","))
@@ -67,16 +71,18 @@ func (p Pager) nextURL(path string, filter url.Values) string {
 	return listURL(path, v)
 }
 
+// prevURL is the page before, of newer rows; empty if there is none, or none that
+// the trail knows.
 func (p Pager) prevURL(path string, filter url.Values) string {
+	if p.Cursor == "" || p.Trail == cutTrail {
+		return ""
+	}
 	v := without(filter)
 	if p.Trail != "" {
-		rest, last := "", p.Trail
-		if i := strings.LastIndexByte(p.Trail, ','); i >= 0 {
-			rest, last = p.Trail[:i], p.Trail[i+1:]
-		}
-		v.Set("cursor", last)
-		if rest != "" {
-			v.Set("trail", rest)
+		i := strings.LastIndexByte(p.Trail, ',')
+		v.Set("cursor", p.Trail[i+1:])
+		if i > 0 {
+			v.Set("trail", p.Trail[:i])
 		}
 	}
 	return listURL(path, v)
