@@ -28,7 +28,7 @@ func deliveryPage(v *visit) error {
 	}
 	m.NoRetry, m.NoReplay, m.NoDiscard = refusals(&d, &ev, m.Endpoint.ID.IsZero())
 	if v.isPoll() {
-		return render(v.ctx, v.Ctx, fiber.StatusOK, views.DeliveryNews(m))
+		return v.news(views.DeliveryNews(m))
 	}
 	if payload, err := v.app.payload(v.ctx, &ev); err == nil {
 		m.Payload = &payload

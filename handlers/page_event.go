@@ -34,7 +34,7 @@ func eventPage(v *visit) error {
 		m.Deliveries = append(m.Deliveries, row)
 	}
 	if v.isPoll() {
-		return render(v.ctx, v.Ctx, fiber.StatusOK, views.EventNews(m))
+		return v.news(views.EventNews(m))
 	}
 	payload, err := v.app.payload(v.ctx, &ev)
 	if err != nil {

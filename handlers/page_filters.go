@@ -94,5 +94,5 @@ func (v *visit) liveBar(n int, err error, m views.LiveModel) error {
 		return err
 	}
 	m.Count, m.Capped = min(n, liveCap), n > liveCap
-	return v.render(fiber.StatusOK, views.LiveBar(m))
+	return v.news(views.LiveBar(m))
 }

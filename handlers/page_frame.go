@@ -105,7 +105,10 @@ func (v *visit) dress() error {
 			Detail: "Webhooks to these sources are refused with 503, and deliveries to these endpoints wait. Start with the key that was in use, or make them anew.",
 		})
 	}
-	var err error
+	return v.countDead()
+}
+
+func (v *visit) countDead() (err error) {
 	v.frame.DeadLetters, err = v.store.CountDeliveries(v.ctx, v.project.ID,
 		db.DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, deadLettersShown)
 	return err
@@ -166,6 +169,15 @@ func (v *visit) pathID(prefix relay.Prefix) (relay.ID, error) {
 // render draws a page whole before any of it is sent.
 func (v *visit) render(status int, page templ.Component) error {
 	return render(v.ctx, v.Ctx, status, page)
+}
+
+// news answers a poll: with the part of the page that changes, and the number of
+// dead letters, which may have changed with it.
+func (v *visit) news(part templ.Component) error {
+	if err := v.countDead(); err != nil {
+		return err
+	}
+	return v.render(fiber.StatusOK, templ.Join(part, views.DeadNews(v.frame)))
 }
 
 func render(ctx context.Context, c *fiber.Ctx, status int, page templ.Component) error {

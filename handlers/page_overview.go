@@ -37,6 +37,9 @@ func overviewPage(v *visit) error {
 			return err
 		}
 	}
+	if v.isPoll() {
+		return v.news(views.OverviewNews(m))
+	}
 	return v.render(fiber.StatusOK, views.OverviewPage(m))
 }
 

@@ -28,6 +28,9 @@ func replaysPage(v *visit) error {
 		}
 	}
 	m.Errors = f.errors
+	if v.isPoll() {
+		return v.news(views.ReplaysNews(m))
+	}
 	return v.render(f.status(), views.ReplaysPage(m))
 }
 
@@ -63,6 +66,9 @@ func (v *visit) showReplay(status int, job *relay.ReplayJob, rate string, errors
 				Cause: f.Cause, Endpoint: v.endpointRef(f.EndpointID), Example: f.Example, Count: f.Count, Retrying: f.Retrying, FirstID: f.FirstID,
 			})
 		}
+	}
+	if v.isPoll() {
+		return v.news(views.ReplayNews(m))
 	}
 	return v.render(status, views.ReplayPage(m))
 }

@@ -256,7 +256,8 @@
   on("htmx:responseError", (e) => { if (e.detail.xhr.status === 401) location.reload(); });
 
   // A replay job tells its progress as it goes. While it does, the page asks
-  // for itself only when something other than a number changed.
+  // for itself only when something other than a number changed, and now and then
+  // for the number of dead letters.
   const number = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
   function length(s) {
     const two = (a, au, b, bu) => a + " " + au + (b ? " " + b + " " + bu : "");
@@ -285,7 +286,7 @@
       progress(state);
     };
     source.addEventListener("progress", news);
-    source.addEventListener("end", (e) => { news(e); source.close(); stream = null; renew(); });
+    source.addEventListener("end", (e) => { news(e); source.close(); stream = null; told = 0; renew(); });
     source.onerror = () => { told = 0; if (source.readyState === EventSource.CLOSED) { stream = null; refused = true; } };
   }
   let renewed = 0;
@@ -322,7 +323,10 @@
   follow();
   on("htmx:afterSettle", follow);
   on("htmx:beforeRequest", (e) => {
-    if (e.target.id === "replay" && Date.now() - told < 15000 && Date.now() - renewed > 300) e.preventDefault();
+    if (e.target.id !== "replay" || e.defaultPrevented) return;
+    const since = Date.now() - renewed;
+    if (Date.now() - told < 15000 && since > 300 && since < 10000) e.preventDefault();
+    else renewed = Date.now();
   });
 
   // Leaving a form that was typed into.
