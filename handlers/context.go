@@ -29,6 +29,9 @@ type call struct {
 	*fiber.Ctx
 	caller
 	ctx context.Context // ends with the time that the request may take
+
+	leaveSession bool            // as it is stored, whatever this call changed
+	after        func(err error) // runs when the session is saved; may be nil
 }
 
 // handler handles a call of the API or of a page.

@@ -77,6 +77,23 @@ func (a *App) setupRefused(c *call) error {
 	return a.showSetup(c, fiber.StatusForbidden, views.SetupModel{TokenInvalid: true})
 }
 
+// setUpBefore answers a set-up for which it is too late. Who pressed twice is the
+// person that the first press made, and is let in.
+func (a *App) setUpBefore(c *call, f *form) error {
+	user, err := a.logIn(c.ctx, c.Actor.IP, f.text("email"), f.raw("password"))
+	switch relay.KindOf(err) {
+	case relay.KindUnauthorized, relay.KindRateLimited:
+		return a.setupRefused(c)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.startSession(c.ctx, user); err != nil {
+		return err
+	}
+	return c.Redirect("/", fiber.StatusSeeOther)
+}
+
 func (a *App) showSetup(c *call, status int, m views.SetupModel) error {
 	m.Frame = a.bareFrame(c.Ctx)
 	m.Path = "/setup" // the token goes nowhere else
@@ -88,8 +105,12 @@ func (a *App) setupForm(c *call) error {
 	if err != nil {
 		return err
 	}
-	if right, err := a.store.IsSetupToken(c.ctx, f.raw("token")); err != nil || !right {
-		return errors.Join(err, a.setupRefused(c))
+	right, err := a.store.IsSetupToken(c.ctx, f.raw("token"))
+	if err != nil {
+		return err
+	}
+	if !right {
+		return a.setUpBefore(c, f)
 	}
 	user := relay.User{ID: relay.NewID(), Email: strings.ToLower(f.text("email")), CreatedAt: a.store.Now()}
 	if err := f.checkFirstUser(&user); err != nil {
@@ -103,7 +124,7 @@ func (a *App) setupForm(c *call) error {
 	actor := relay.Actor{Kind: relay.ActorUser, ID: user.ID, Name: user.Email, IP: c.Actor.IP}
 	err = a.store.CreateFirstUser(c.ctx, &user, f.text("project_name"), actor)
 	if relay.KindOf(err) == relay.KindConflict {
-		return a.setupRefused(c)
+		return a.setUpBefore(c, f)
 	}
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func posted(h formHandler) pageHandler {
 		if err != nil {
 			return err
 		}
-		return h(v, f)
+		return v.pressed(f, h)
 	}
 }
 

@@ -155,8 +155,13 @@ func (w *world) flash(a answer, cookie string) string {
 	return regexp.MustCompile(`(?s)data-flash>.*?</div>`).FindString(next.text)
 }
 
-// nameless is a text without the ids that it was asked with.
-func nameless(text string) string { return anyID.ReplaceAllString(anonymous(text), "ID") }
+var formToken = regexp.MustCompile(`name="form_token" value="[^"]+"`)
+
+// nameless is a text without the ids that it was asked with, and without what is
+// another on each page.
+func nameless(text string) string {
+	return formToken.ReplaceAllString(anyID.ReplaceAllString(anonymous(text), "ID"), "TOKEN")
+}
 
 // TestFormsOfOtherSites: what changes something must come from a page of ours,
 // though the person is logged in.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,45 +39,62 @@ type site struct {
 	actor    relay.Actor
 	source   *relay.Source
 	endpoint *relay.Endpoint
+	ahead    atomic.Int64 // nanoseconds that the clock goes ahead
 }
 
 // emptySite has no user yet.
 func emptySite(t *testing.T) *site {
 	t.Helper()
-	ctx := context.Background()
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	store, err := db.Open(ctx, db.Options{
-		URL: "sqlite://" + filepath.Join(t.TempDir(), "reprise.db"), Key: bytes.Repeat([]byte{7}, 32), Exclusive: true, Migrate: true, Log: log,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &site{
-		T: t, store: store, queue: &fakeQueue{taken: map[string]int{}}, url: "http://" + ln.Addr().String(),
-		actor: system,
-	}
-	s.token, err = store.OpenSetup(ctx)
+	return siteOn(t, "sqlite://"+filepath.Join(t.TempDir(), "reprise.db"))
+}
+
+func siteOn(t *testing.T, database string) *site {
+	t.Helper()
+	s := &site{T: t, queue: &fakeQueue{taken: map[string]int{}}, actor: system}
+	s.serve(database)
+	var err error
+	s.token, err = s.store.OpenSetup(t.Context())
 	s.check(err)
+	return s
+}
+
+// serve starts a process on a database, and makes the site that of the process.
+func (s *site) serve(database string) {
+	s.Helper()
+	log := slog.New(slog.NewTextHandler(s.Output(), nil))
+	now := func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+	var err error
+	s.store, err = db.Open(context.Background(), db.Options{
+		URL: database, Key: bytes.Repeat([]byte{7}, 32), Exclusive: strings.HasPrefix(database, "sqlite:"), Migrate: true, Now: now, Log: log,
+	})
+	s.check(err)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	s.check(err)
+	s.url = "http://" + ln.Addr().String()
 	app := New(Options{
-		Store: store, Queue: s.queue, PublicURL: s.url, Version: "1.2.3", Log: log, ReplaysPerMinute: 10, TestFiresPerMinute: 2,
+		Store: s.store, Queue: s.queue, PublicURL: s.url, Version: "1.2.3", Log: log, ReplaysPerMinute: 10, TestFiresPerMinute: 2,
+		Now: now,
 	})
 	served := make(chan error, 1)
 	go func() { served <- app.Listener(ln) }()
-	t.Cleanup(func() {
+	store := s.store
+	s.Cleanup(func() {
 		if err := errors.Join(app.Shutdown(), <-served, store.Close()); err != nil {
-			t.Error(err)
+			s.Error(err)
 		}
 	})
-	return s
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := emptySite(t)
+	s.settle()
+	return s
+}
+
+// settle fills an empty site.
+func (s *site) settle() {
+	s.Helper()
 	s.user = relay.User{ID: relay.NewID(), Email: "mara@acme.example", PasswordHash: testHash(), CreatedAt: s.store.Now()}
 	s.check(s.store.CreateFirstUser(s.Context(), &s.user, "Acme", s.actor))
 	var err error
@@ -85,7 +103,6 @@ func newSite(t *testing.T) *site {
 	s.foreign = s.newProject("Globex", relay.ID{})
 	s.source = s.newSource(s.project.ID, "Shop "+evil, "shop")
 	s.endpoint = s.newEndpoint(s.project.ID, "Billing "+evil)
-	return s
 }
 
 func (s *site) check(err error) {

@@ -62,19 +62,25 @@ func (a *App) visited(admit func(context.Context, *fiber.Ctx) (*caller, error), 
 		if err != nil {
 			return err
 		}
+		call := &call{Ctx: c}
 		who, err := admit(session, c)
 		if err == nil {
 			ctx, cancel := context.WithTimeout(session, callTime)
 			defer cancel()
-			call := &call{Ctx: c, caller: *who, ctx: ctx}
+			call.caller, call.ctx = *who, ctx
 			c.Locals(callKey, call)
 			err = h(call)
 		}
 		if errors.Is(err, errNoSession) {
 			err = toLogin(c)
 		}
-		if saveErr := a.saveSession(session, c); err == nil {
-			err = saveErr
+		if !call.leaveSession {
+			if saveErr := a.saveSession(session, c); err == nil {
+				err = saveErr
+			}
+		}
+		if call.after != nil {
+			call.after(err)
 		}
 		return err
 	}

@@ -85,9 +85,10 @@
     }
   });
 
-  // A page that the history brings back may be sent from again.
+  // A page that the history brings back may be sent from again, as a new one.
   addEventListener("pageshow", (e) => {
     if (!e.persisted) return;
+    all("[name=form_token]").forEach((i) => { i.value += "+"; });
     all("[data-sent]").forEach((f) => delete f.dataset.sent);
     all(".busy").forEach((b) => b.classList.remove("busy"));
   });

@@ -8,6 +8,10 @@ import (
 	"github.com/reprise-dev/reprise/relay"
 )
 
+// FormToken is the field that tells the form of one page from all others, so that
+// its button makes one thing however often it is pressed.
+const FormToken = "form_token"
+
 var fieldIndex = regexp.MustCompile(`\[\d+\]|\.\d+`)
 
 // FormErrors turns the faults of a validation error into what forms show, by
