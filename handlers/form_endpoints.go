@@ -10,8 +10,8 @@ import (
 	"github.com/reprise-dev/reprise/views"
 )
 
-// createEndpointForm shows the new signing secret in its own answer: there is
-// no page to go on to that could show it.
+// createEndpointForm leads to the page of the endpoint, which shows its signing
+// secret once.
 func createEndpointForm(v *visit, f *form) error {
 	e := v.app.newEndpoint(v.project.ID)
 	if secret := f.text("secret"); secret != "" {

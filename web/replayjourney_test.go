@@ -99,6 +99,10 @@ func TestJourneyDeadLettersByCause(t *testing.T) {
 	p.picture("groups")
 	p.clickCSS(`form[action="/dead-letters/replay"]:has(input[value="` + one + `"]) button`)
 	p.confirms()
+	badge := func() string { return eval[string](p, `document.querySelector("#dead-tally")?.textContent ?? ""`) }
+	if !p.poll(func() bool { return strings.HasPrefix(p.where(), prog.URL+"/replays/") && badge() == "6" }) {
+		t.Errorf("the page of the job that delivers six of twelve dead letters says %q", badge())
+	}
 	prog.eventually("the group is delivered", func() bool { return len(prog.list("/deliveries?status=delivered&endpoint_id="+one)) == 6 })
 	if n := first.total.Load(); n != 12 {
 		t.Errorf("%d requests arrived, want 12", n)
