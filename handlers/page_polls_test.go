@@ -103,6 +103,9 @@ func TestPollsEnd(t *testing.T) {
 // answer to a poll brings, beside the entry and on a phone.
 func (p *shown) dead() (tally, dot string) {
 	p.Helper()
+	if !strings.Contains(p.body, `id="dead-tally"`) || !strings.Contains(p.body, `id="dead-dot"`) {
+		p.Errorf("%s has no number of dead letters", p.path)
+	}
 	for _, n := range p.elements("span") {
 		switch attr(n, "id") {
 		case "dead-tally":
