@@ -289,8 +289,8 @@ func TestPublishReachesOtherProcesses(t *testing.T) {
 	}
 	server.stop()
 	here.Publish(t.Context()) // neither blocks nor fails
-	server.start(t)
 	heard := rings.Load()
+	server.start(t)
 	eventually(t, "the subscription is made again and rings", func() bool { return rings.Load() > heard })
 }
 
