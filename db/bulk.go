@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -73,7 +74,7 @@ type hotPath interface {
 	// pieces is how many rows of what can wait go into one transaction.
 	pieces() int
 	sync(context.Context) error
-	claim(context.Context, []ClaimRequest, claimTimes) ([]Claim, error)
+	claim(context.Context, ClaimRequest, claimTimes) ([]Claim, time.Duration, error)
 	maintain(context.Context)
 	close()
 }

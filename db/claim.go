@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/reprise-dev/reprise/relay"
@@ -14,12 +15,14 @@ type ClaimRequest struct {
 	Limit      int
 	// Lanes to take from, in this order.
 	Lanes []relay.Lane
-	// Replays, if positive, bounds how many come from the replay lane.
-	Replays int
 	// MaxLeased, if positive, bounds the endpoint's deliveries in flight over
 	// all processes, those now claimed included. On SQLite there is one
-	// process, whose dispatcher counts by itself.
+	// process, which counts by itself.
 	MaxLeased int
+	// Rate, if positive, is how many may be claimed in any stretch of Per, over
+	// all processes.
+	Rate int
+	Per  time.Duration
 }
 
 // Claim is a delivery in the hands of this process until its lease ends. Only
@@ -49,23 +52,16 @@ func ClaimOf(d *relay.Delivery) Claim {
 		CreatedAt: d.CreatedAt}
 }
 
-// most is how many may come from a lane when left may come in all.
-func (q *ClaimRequest) most(lane relay.Lane, left int) int {
-	if lane == relay.LaneReplay && q.Replays > 0 {
-		return min(left, q.Replays)
-	}
-	return left
-}
-
 type claimTimes struct {
 	now, until, owner int64
 }
 
 // Claim takes due deliveries for owner until a time, those due first first. It
-// never waits for other processes that claim.
-func (s *Store) Claim(ctx context.Context, lease Lease, requests []ClaimRequest) ([]Claim, error) {
-	claims, err := s.hot.claim(ctx, requests, claimTimes{micros(s.Now()), micros(lease.Until), lease.Owner})
-	return claims, translate(err)
+// never waits for other processes that claim. wait says after how long a rate
+// lets more be claimed; zero: it did not stand in the way.
+func (s *Store) Claim(ctx context.Context, lease Lease, q ClaimRequest) (claims []Claim, wait time.Duration, err error) {
+	claims, wait, err = s.hot.claim(ctx, q, claimTimes{micros(s.Now()), micros(lease.Until), lease.Owner})
+	return claims, wait, translate(err)
 }
 
 const claimColumns = `id, fence, project_id, event_id, endpoint_id, source_id, event_type, lane, attempts,
@@ -94,50 +90,76 @@ const (
 
 var claimLanes = []relay.Lane{relay.LaneLive, relay.LaneRetry, relay.LaneReplay}
 
+// A window is the log of an endpoint's rate.
+const (
+	readWindow  = "SELECT log FROM endpoint_windows WHERE endpoint_id = ?"
+	writeWindow = `INSERT INTO endpoint_windows (endpoint_id, log) VALUES (?, ?)
+		ON CONFLICT (endpoint_id) DO UPDATE SET log = excluded.log`
+)
+
 // claiming is a claim on its way into a commit that it shares.
 type claiming struct {
-	requests []ClaimRequest
-	at       claimTimes
-	claims   []Claim
-	done     chan error
+	ClaimRequest
+	at     claimTimes
+	claims []Claim
+	wait   time.Duration
+	done   chan error
 }
 
 func (c *claiming) weight() int    { return 0 }
 func (c *claiming) finish(e error) { c.done <- e }
 
-func (h *sqliteHot) claim(ctx context.Context, requests []ClaimRequest, at claimTimes) ([]Claim, error) {
-	c := &claiming{requests: requests, at: at, done: make(chan error, 1)}
+func (h *sqliteHot) claim(ctx context.Context, q ClaimRequest, at claimTimes) ([]Claim, time.Duration, error) {
+	c := &claiming{ClaimRequest: q, at: at, done: make(chan error, 1)}
 	if err := h.s.receiver.submit(ctx, c); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	err := <-c.done
-	return c.claims, err
+	return c.claims, c.wait, err
+}
+
+// claimer are the statements of claims on SQLite, within a transaction.
+type claimer struct {
+	tx   *sql.Tx
+	pick func(relay.Lane) *sql.Stmt
+	take *sql.Stmt
 }
 
 // run picks and takes within a transaction.
-func (c *claiming) run(ctx context.Context, pick func(relay.Lane) *sql.Stmt, take *sql.Stmt) error {
-	c.claims = nil
-	for _, q := range c.requests {
-		left := q.Limit
-		for _, lane := range q.Lanes {
-			most := q.most(lane, left)
-			if most <= 0 {
-				continue
-			}
-			picked, err := pickClaims(ctx, pick(lane), most, q.EndpointID[:], c.at.now)
-			if err != nil {
+func (c *claiming) run(ctx context.Context, by claimer) error {
+	c.claims, c.wait = nil, 0
+	left := c.Limit
+	var window relay.Window
+	if c.Rate > 0 {
+		var log []byte
+		if err := by.tx.QueryRowContext(ctx, readWindow, c.EndpointID[:]).Scan(&log); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		window = relay.WindowOf(log)
+		left, c.wait = window.Grant(fromMicros(c.at.now), c.Rate, c.Per, left)
+	}
+	for _, lane := range c.Lanes {
+		if left <= 0 {
+			break
+		}
+		picked, err := pickClaims(ctx, by.pick(lane), left, c.EndpointID[:], c.at.now)
+		if err != nil {
+			return err
+		}
+		for i := range picked {
+			p := &picked[i]
+			if _, err := by.take.ExecContext(ctx, c.at.until, c.at.owner, p.ProjectID[:], p.DeliveryID[:]); err != nil {
 				return err
 			}
-			for i := range picked {
-				p := &picked[i]
-				if _, err := take.ExecContext(ctx, c.at.until, c.at.owner, p.ProjectID[:], p.DeliveryID[:]); err != nil {
-					return err
-				}
-				p.Fence++
-			}
-			c.claims = append(c.claims, picked...)
-			left -= len(picked)
+			p.Fence++
 		}
+		c.claims = append(c.claims, picked...)
+		left -= len(picked)
+	}
+	if c.Rate > 0 && len(c.claims) > 0 {
+		log := window.With(fromMicros(c.at.now), c.Rate, c.Per, len(c.claims)).Bytes()
+		_, err := by.tx.ExecContext(ctx, writeWindow, c.EndpointID[:], log)
+		return err
 	}
 	return nil
 }

@@ -43,8 +43,7 @@ func TestClaimOrder(t *testing.T) {
 		w.lined(t, a, relay.LaneLive, now.Add(time.Hour)) // not due
 		claim := func(limit int, lanes ...relay.Lane) []relay.ID {
 			t.Helper()
-			claims, err := w.Claim(t.Context(), Lease{Owner: 1, Until: w.Now().Add(time.Minute)}, []ClaimRequest{
-				{EndpointID: a.ID, Limit: limit, Lanes: lanes}, {EndpointID: b.ID, Limit: 0, Lanes: lanes}})
+			claims, _, err := w.Claim(t.Context(), Lease{Owner: 1, Until: w.Now().Add(time.Minute)}, ClaimRequest{EndpointID: a.ID, Limit: limit, Lanes: lanes})
 			check(t, err)
 			return idsOf(claims)
 		}
@@ -71,7 +70,7 @@ func TestClaimTellsAll(t *testing.T) {
 		e := w.addEndpoint(t)
 		in := w.receive(t, e)
 		until := w.Now().Add(time.Minute)
-		claims, err := w.Claim(t.Context(), Lease{Owner: 9, Until: until}, []ClaimRequest{{EndpointID: e.ID, Limit: 5, Lanes: everyLane}})
+		claims, _, err := w.Claim(t.Context(), Lease{Owner: 9, Until: until}, ClaimRequest{EndpointID: e.ID, Limit: 5, Lanes: everyLane})
 		check(t, err)
 		d := in.Deliveries[0]
 		want := Claim{DeliveryID: d.ID, Fence: 1, ProjectID: w.project, EventID: in.Event.ID, EndpointID: e.ID, SourceID: w.source.ID,
@@ -143,8 +142,8 @@ func TestClaimBoundsLeasesOverProcesses(t *testing.T) {
 		}
 		stores := []*Store{w.Store, w.beside(t)}
 		claim := func(s *Store) {
-			_, err := s.Claim(t.Context(), Lease{Owner: 1, Until: w.Now().Add(time.Minute)},
-				[]ClaimRequest{{EndpointID: e.ID, Limit: 3, Lanes: everyLane, MaxLeased: 10}})
+			_, _, err := s.Claim(t.Context(), Lease{Owner: 1, Until: w.Now().Add(time.Minute)},
+				ClaimRequest{EndpointID: e.ID, Limit: 3, Lanes: everyLane, MaxLeased: 10})
 			if err != nil {
 				t.Error(err)
 			}
@@ -172,7 +171,7 @@ func TestClaimersDoNotWaitForEachOther(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		claims, err := w.Claim(ctx, Lease{Owner: 1, Until: w.Now().Add(time.Minute)}, []ClaimRequest{{EndpointID: e.ID, Limit: 2, Lanes: everyLane}})
+		claims, _, err := w.Claim(ctx, Lease{Owner: 1, Until: w.Now().Add(time.Minute)}, ClaimRequest{EndpointID: e.ID, Limit: 2, Lanes: everyLane})
 		if got := idsOf(claims); !slices.Equal(got, []relay.ID{free}) {
 			t.Errorf("claimed %v, want %v", got, free)
 		}

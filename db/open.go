@@ -50,6 +50,7 @@ type Store struct {
 	lock interface{ Close() error }
 
 	auditOrder sequence
+	changes    atomic.Int64
 
 	courtesy *courtesy
 	receiver *committer
@@ -193,6 +194,7 @@ func (s *Store) write(ctx context.Context, fn func(ctx context.Context, tx bun.T
 
 // writeAudited is write followed by an audit entry in the same transaction.
 func (s *Store) writeAudited(ctx context.Context, entry relay.AuditEntry, fn func(ctx context.Context, tx bun.Tx) error) error {
+	defer s.changes.Add(1)
 	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		if err := fn(ctx, tx); err != nil {
 			return err
@@ -200,6 +202,11 @@ func (s *Store) writeAudited(ctx context.Context, entry relay.AuditEntry, fn fun
 		return s.audit(ctx, tx, entry)
 	})
 }
+
+// Changes counts what people changed through this process: what was paused,
+// cancelled or discarded, among others. While it stays the same, what was known
+// of a claim a moment ago holds, as far as this process goes.
+func (s *Store) Changes() int64 { return s.changes.Load() }
 
 // Micros is how times are stored: microseconds since 1970, UTC.
 func micros(t time.Time) int64 {

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -256,96 +255,4 @@ func gather[T any](rows [][]any, column int, cast func(any) T) []T {
 		}
 	}
 	return out
-}
-
-const pgClaim = `WITH want AS (
-		SELECT w.endpoint_id, w.lane, w.n, w.ord FROM unnest($1::bytea[], $2::int8[], $3::int8[]) WITH ORDINALITY AS w(endpoint_id, lane, n, ord)
-	), due(due_project, due_id, was_due) AS (
-		SELECT p.project_id, p.id, p.due_at FROM want CROSS JOIN LATERAL (
-			SELECT d.project_id, d.id, d.due_at FROM deliveries d WHERE d.endpoint_id = want.endpoint_id AND d.lane = want.lane AND d.due_at <= $4
-			ORDER BY d.due_at LIMIT want.n FOR UPDATE SKIP LOCKED) p
-	)
-	UPDATE deliveries SET fence = fence + 1, due_at = NULL, lease_until = $5, lease_owner = $6
-	FROM due WHERE project_id = due_project AND id = due_id RETURNING was_due, ` + claimColumns
-
-// dueClaim is a claim with when it was due: an UPDATE answers in no order.
-type dueClaim struct {
-	Claim
-	due int64
-}
-
-// claim asks for each endpoint's lanes in turn, a lane only for what the ones
-// before it left over.
-func (h *pgHot) claim(ctx context.Context, requests []ClaimRequest, at claimTimes) ([]Claim, error) {
-	left := make([]int, len(requests))
-	rounds := 0
-	for i, q := range requests {
-		left[i] = q.Limit
-		rounds = max(rounds, len(q.Lanes))
-	}
-	var claims []Claim
-	err := pgx.BeginFunc(ctx, h.lazy, func(tx pgx.Tx) error {
-		if err := limitLeased(ctx, tx, requests, left); err != nil {
-			return err
-		}
-		for round := range rounds {
-			var endpoints [][]byte
-			var lanes, limits []int64
-			byEndpoint := map[string]int{}
-			for i, q := range requests {
-				if round < len(q.Lanes) && left[i] > 0 {
-					endpoints = append(endpoints, q.EndpointID[:])
-					lanes, limits = append(lanes, int64(q.Lanes[round])), append(limits, int64(q.most(q.Lanes[round], left[i])))
-					byEndpoint[string(q.EndpointID[:])] = i
-				}
-			}
-			if len(endpoints) == 0 {
-				return nil
-			}
-			rows, err := tx.Query(ctx, pgClaim, endpoints, lanes, limits, at.now, at.until, at.owner)
-			if err != nil {
-				return err
-			}
-			got, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (dueClaim, error) {
-				var c dueClaim
-				var err error
-				c.Claim, err = scanClaim(row, &c.due)
-				return c, err
-			})
-			if err != nil {
-				return err
-			}
-			slices.SortFunc(got, func(a, b dueClaim) int { return cmp.Compare(a.due, b.due) })
-			for _, c := range got {
-				left[byEndpoint[string(c.EndpointID[:])]]--
-				claims = append(claims, c.Claim)
-			}
-		}
-		return nil
-	})
-	return claims, err
-}
-
-// limitLeased lowers what may be claimed for endpoints that bound their
-// deliveries in flight over all processes, one process at a time for each.
-func limitLeased(ctx context.Context, tx pgx.Tx, requests []ClaimRequest, left []int) error {
-	for i, q := range requests {
-		if q.MaxLeased <= 0 {
-			continue
-		}
-		var mine bool
-		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))", q.EndpointID[:]).Scan(&mine); err != nil {
-			return err
-		}
-		if !mine {
-			left[i] = 0
-			continue
-		}
-		var leased int
-		if err := tx.QueryRow(ctx, "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND lease_until IS NOT NULL", q.EndpointID[:]).Scan(&leased); err != nil {
-			return err
-		}
-		left[i] = min(left[i], q.MaxLeased-leased)
-	}
-	return nil
 }

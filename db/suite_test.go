@@ -176,15 +176,15 @@ var everyLane = []relay.Lane{relay.LaneLive, relay.LaneRetry, relay.LaneReplay}
 
 func claimFrom(t testing.TB, s *Store, limit int, endpoints ...*relay.Endpoint) []Claim {
 	t.Helper()
-	var requests []ClaimRequest
+	var all []Claim
 	for _, e := range endpoints {
-		requests = append(requests, ClaimRequest{EndpointID: e.ID, Limit: limit, Lanes: everyLane})
+		claims, _, err := s.Claim(t.Context(), Lease{Owner: 1, Until: s.Now().Add(time.Minute)}, ClaimRequest{EndpointID: e.ID, Limit: limit, Lanes: everyLane})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, claims...)
 	}
-	claims, err := s.Claim(t.Context(), Lease{Owner: 1, Until: s.Now().Add(time.Minute)}, requests)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return claims
+	return all
 }
 
 // outcome is the recording of a claim that ends in status.

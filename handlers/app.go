@@ -26,7 +26,7 @@ type Queue interface {
 	// that this process will send at once, and answers in whose hands they
 	// are to be made; nil: in nobody's. Received or Dropped follows.
 	Take(deliveries []relay.Delivery) *db.Lease
-	// Received hands over what was just committed.
+	// Received tells of what was just committed.
 	Received(event *relay.Event, payload *relay.Payload, deliveries []relay.Delivery, lease *db.Lease)
 	// Dropped tells that deliveries were not committed.
 	Dropped(deliveries []relay.Delivery)

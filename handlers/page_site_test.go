@@ -166,9 +166,9 @@ func (s *site) post(path, body string, headers ...string) int {
 func (s *site) attempt(to *relay.Endpoint, status relay.DeliveryStatus, code int, answer string) []relay.ID {
 	s.Helper()
 	lease := db.Lease{Owner: 1, Until: s.store.Now().Add(time.Minute)}
-	claims, err := s.store.Claim(s.Context(), lease, []db.ClaimRequest{{
+	claims, _, err := s.store.Claim(s.Context(), lease, db.ClaimRequest{
 		EndpointID: to.ID, Limit: 100, Lanes: []relay.Lane{relay.LaneLive, relay.LaneRetry, relay.LaneReplay},
-	}})
+	})
 	s.check(err)
 	var ids []relay.ID
 	for _, c := range claims {

@@ -40,14 +40,6 @@ func (a *App) receive(ctx context.Context, in *reception) (relay.Event, []relay.
 		return event, nil, err
 	}
 	a.queue.Received(&event, &in.payload, deliveries, lease)
-	var room [8]relay.ID
-	due := room[:0]
-	for i, endpoint := range in.targets {
-		if endpoint.Status == relay.EndpointActive && !deliveries[i].InFlight {
-			due = append(due, endpoint.ID)
-		}
-	}
-	a.queue.Nudge(due...)
 	return event, deliveries, nil
 }
 

@@ -365,8 +365,8 @@ func (w *world) settle(status relay.DeliveryStatus, code int) {
 	due, err := w.store.DueEndpoints(ctx)
 	w.must(err)
 	for _, e := range due {
-		claims, err := w.store.Claim(ctx, db.Lease{Owner: 1, Until: w.clock.Now().Add(time.Minute)},
-			[]db.ClaimRequest{{EndpointID: e.EndpointID, Limit: 1000, Lanes: []relay.Lane{e.Lane}}})
+		claims, _, err := w.store.Claim(ctx, db.Lease{Owner: 1, Until: w.clock.Now().Add(time.Minute)},
+			db.ClaimRequest{EndpointID: e.EndpointID, Limit: 1000, Lanes: []relay.Lane{e.Lane}})
 		w.must(err)
 		for i := range claims {
 			w.must(w.record(&claims[i], status, code))

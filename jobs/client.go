@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-dev/reprise/db"
@@ -19,19 +20,41 @@ type Client struct {
 	Limit    *Limiter
 	// Engine is the engine of this process; nil where only the web runs.
 	Engine *Engine
+
+	asked *asked
+}
+
+// NewClient makes a Client. Its Tell is to run where no engine does.
+func NewClient(client redis.UniversalClient, embedded bool, wake *Wake) *Client {
+	return &Client{Redis: client, Embedded: embedded, Wake: wake, Limit: NewLimiter(client), asked: newAsked()}
+}
+
+// Tell makes tasks for the workers of what became due, until ctx ends. What it
+// cannot tell they find by themselves within a second or so.
+func (c *Client) Tell(ctx context.Context) {
+	queue := asynq.NewClientFromRedisClient(c.Redis)
+	c.asked.run(ctx, func(w work) {
+		if enqueue(ctx, queue, queueDeliver, asynq.NewTask(typeDeliver, w.pack())) == nil {
+			c.Wake.Publish(ctx)
+		}
+	})
 }
 
 // Nudge tells that endpoints have due work. It never blocks.
 func (c *Client) Nudge(endpoints ...relay.ID) {
-	if len(endpoints) == 0 {
-		return
+	for _, id := range endpoints {
+		c.due(id, false)
+		c.due(id, true)
 	}
+}
+
+func (c *Client) due(endpoint relay.ID, replay bool) {
+	asked := c.asked
 	if c.Engine != nil {
-		c.Engine.hints.add(endpoints...)
-		c.Engine.poke()
-		return
+		c.Engine.places.due(endpoint, true)
+		asked = c.Engine.asked
 	}
-	c.Wake.Publish(context.Background())
+	asked.isDue(endpoint, replay)
 }
 
 // Take marks those of some deliveries that this process will send at once, and
@@ -43,15 +66,19 @@ func (c *Client) Take(deliveries []relay.Delivery) *db.Lease {
 	return c.Engine.take(deliveries)
 }
 
-// Received hands over what was just committed: delivering it needs no read,
-// and no claim if it was taken.
+// Received tells of deliveries that were just committed. Those that were taken
+// are sent without a claim and, as all that this process sends, without a read.
 func (c *Client) Received(event *relay.Event, payload *relay.Payload, deliveries []relay.Delivery, lease *db.Lease) {
-	if c.Engine == nil || len(deliveries) == 0 {
-		return
+	if c.Engine != nil && len(deliveries) > 0 {
+		c.Engine.payloads.put(&db.EventPayload{Event: *event, Payload: *payload}, len(deliveries))
 	}
-	c.Engine.payloads.put(&db.EventPayload{Event: *event, Payload: *payload}, len(deliveries))
 	if lease != nil {
-		c.Engine.handOver(takenOf(deliveries), lease.Until)
+		c.Engine.handOver(deliveries, lease.Until)
+	}
+	for i := range deliveries {
+		if d := &deliveries[i]; !d.InFlight {
+			c.due(d.EndpointID, false)
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -19,93 +18,104 @@ import (
 // Its context is of no use either: asynq ends it when Redis is away for a while,
 // and what is being sent must not end with it.
 func (e *Engine) process(_ context.Context, task *asynq.Task) error {
-	defer func() {
-		if r := recover(); r != nil {
-			e.Log.Error("a task panicked", "type", task.Type(), "panic", r, "stack", string(debug.Stack()))
-		}
-	}()
-	if task.Type() != typeDeliver {
-		e.Log.Warn("a task of an unknown type was dropped", "type", task.Type())
+	w, ok := unpackWork(task.Payload())
+	if task.Type() != typeDeliver || !ok {
+		e.Log.Warn("a task of an unknown kind was dropped", "type", task.Type())
 		return nil
 	}
-	e.deliverAll(e.abort, e.begin(e.abort, unpackRefs(task.Payload())))
+	e.deliverWork(w)
 	return nil
 }
 
-// begin takes the claims of a task out of what this process holds, and adopts
-// those that another process made.
-func (e *Engine) begin(ctx context.Context, refs []db.ClaimRef) []heldClaim {
-	claims := make([]heldClaim, 0, len(refs))
-	var foreign, doubtful []db.ClaimRef
-	for _, ref := range refs {
-		c, mine := e.held.take(ref)
-		switch {
-		case mine && (e.Alone || !c.doubtful):
-			claims = append(claims, c)
-		case mine:
-			doubtful = append(doubtful, ref)
-			e.paces.settle(c.EndpointID, c.Lane == relay.LaneReplay)
-		case !e.Alone:
-			foreign = append(foreign, ref)
+// deliverWork sends what there is of the work that a task speaks of, and returns
+// when the requests have ended.
+func (e *Engine) deliverWork(w work) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.Log.Error("a task panicked", "panic", r, "stack", string(debug.Stack()))
 		}
-	}
-	return slices.Concat(claims, e.adopt(ctx, false, foreign), e.adopt(ctx, true, doubtful))
-}
-
-func (e *Engine) adopt(ctx context.Context, own bool, refs []db.ClaimRef) []heldClaim {
-	if len(refs) == 0 {
-		return nil
-	}
-	since, until := e.Now(), e.Now().Add(time.Minute+claimSlack)
-	adopted, err := e.Store.Adopt(ctx, db.Lease{Owner: e.owner, Until: until}, own, refs)
-	if err != nil {
-		e.Log.Warn("adopting deliveries", "error", err)
-	}
-	claims := make([]heldClaim, len(adopted))
-	for i, c := range adopted {
-		e.paces.claim(c.EndpointID, c.Lane == relay.LaneReplay, 1)
-		claims[i] = heldClaim{Claim: c, since: since, until: until}
-	}
-	return claims
-}
-
-func (e *Engine) deliverAll(ctx context.Context, claims []heldClaim) {
-	if !e.join(len(claims)) {
-		for _, c := range claims {
-			e.paces.settle(c.EndpointID, c.Lane == relay.LaneReplay)
-			e.release(c)
-		}
+	}()
+	if !e.join() {
 		return
 	}
-	if len(claims) > 0 && claims[0].Lane == relay.LaneReplay { // a task is of one lane
-		e.Store.GiveWay(e.accept, queueCourtesy)
+	defer e.sending.Done()
+	var claims []claim
+	if w.endpoint.IsZero() {
+		claims = e.hand.take(w.most)
+	} else {
+		claims = e.claim(w)
 	}
-	e.prefetch(ctx, claims)
+	e.prefetch(e.abort, claims)
 	look := newLook(e.Store, claims)
 	if len(claims) == 1 {
-		e.deliver(ctx, claims[0], look)
+		e.deliver(e.abort, claims[0], look)
 		return
 	}
 	var all sync.WaitGroup
 	for _, c := range claims {
-		all.Go(func() { e.deliver(ctx, c, look) })
+		all.Go(func() { e.deliver(e.abort, c, look) })
 	}
 	all.Wait()
 }
 
-// join counts deliveries as being sent, unless the engine is stopping.
-func (e *Engine) join(n int) bool {
+// join counts a task as being worked on, unless the engine is stopping.
+func (e *Engine) join() bool {
 	e.gate.RLock()
 	defer e.gate.RUnlock()
 	if e.accept.Err() != nil {
 		return false
 	}
-	e.sending.Add(n)
+	e.sending.Add(1)
 	return true
 }
 
+var (
+	liveLanes   = []relay.Lane{relay.LaneLive, relay.LaneRetry}
+	replayLanes = []relay.Lane{relay.LaneReplay}
+)
+
+// claim takes what is due for an endpoint, as much as there is room for. If there
+// was more it asks for another task.
+func (e *Engine) claim(w work) []claim {
+	ep, ok := e.Store.Config().Endpoint(w.endpoint)
+	if !ok || ep.Status == relay.EndpointPaused {
+		return nil
+	}
+	n := e.places.reserve(ep, w.replay, w.most)
+	if n == 0 {
+		return nil
+	}
+	q := db.ClaimRequest{EndpointID: w.endpoint, Limit: n, Lanes: liveLanes, MaxLeased: ep.MaxInFlight, Rate: ep.RateLimit, Per: ep.RateLimitDuration}
+	if w.replay {
+		q.Lanes = replayLanes
+	}
+	since, changes, until := e.Now(), e.Store.Changes(), e.leaseUntil(ep.HTTPTimeout)
+	got, wait, err := e.Store.Claim(e.abort, db.Lease{Owner: e.owner, Until: until}, q)
+	if err != nil && e.abort.Err() == nil {
+		e.Log.Warn("claiming deliveries", "error", err)
+	}
+	e.places.giveBack(w.endpoint, w.replay, n-len(got))
+	switch {
+	case len(got) == n: // there is room for more in another task, or none until one of these ends
+		e.places.due(w.endpoint, true)
+		e.asked.isDue(w.endpoint, w.replay)
+	case wait > 0:
+		time.AfterFunc(wait, func() { e.asked.isDue(w.endpoint, w.replay) })
+	case err == nil:
+		e.places.due(w.endpoint, false)
+	}
+	claims := make([]claim, len(got))
+	for i, c := range got {
+		claims[i] = claim{Claim: c, since: since, changes: changes, until: until}
+		if !c.ReplayID.IsZero() {
+			claims[i].since = time.Time{} // its job may be paused
+		}
+	}
+	return claims
+}
+
 // prefetch reads in one go the payloads that are not in memory.
-func (e *Engine) prefetch(ctx context.Context, claims []heldClaim) {
+func (e *Engine) prefetch(ctx context.Context, claims []claim) {
 	var missing []relay.ID
 	uses := map[relay.ID]int{}
 	for _, c := range claims {
@@ -129,8 +139,7 @@ func (e *Engine) prefetch(ctx context.Context, claims []heldClaim) {
 
 // deliver makes one attempt for a claim, as soon as its endpoint and this
 // process have a place free.
-func (e *Engine) deliver(ctx context.Context, c heldClaim, look *look) {
-	defer e.sending.Done()
+func (e *Engine) deliver(ctx context.Context, c claim, look *look) {
 	defer e.payloads.sent(c.EventID)
 	replay := c.Lane == relay.LaneReplay
 	settled := false
@@ -139,102 +148,62 @@ func (e *Engine) deliver(ctx context.Context, c heldClaim, look *look) {
 			e.Log.Error("a delivery panicked", "delivery_id", relay.PrefixDelivery.Format(c.DeliveryID), "panic", r, "stack", string(debug.Stack()))
 		}
 		if !settled {
-			e.paces.settle(c.EndpointID, replay)
+			e.places.giveBack(c.EndpointID, replay, 1)
 		}
 	}()
 	ep, ok := e.Store.Config().Endpoint(c.EndpointID)
 	if !ok {
-		e.release(c)
+		e.release(c, 0)
 		return
-	}
-	if replay {
-		e.spread.wait(e.accept)
-		e.Store.GiveWay(e.accept, sendCourtesy)
 	}
 	if c.suspect() {
 		if !e.aloneTurn(e.accept) {
-			e.releaseFor(c, aloneWait)
+			e.release(c, aloneWait)
 			return
 		}
 		defer func() { <-e.alone }()
 	}
-	if err := e.paces.enter(e.accept, c.EndpointID, ep.MaxInFlight); err != nil {
-		e.release(c)
+	turn, waited, err := e.places.enter(e.accept, ep, replay)
+	if err != nil {
+		e.release(c, 0)
 		return
 	}
-	entered := e.Now()
 	var result Result
-	standing := db.ClaimHolds
-	sent := func() bool {
-		outcome := relay.OutcomeInternal
-		defer func() { e.paces.leave(c.EndpointID, e.Now().Sub(entered), outcome) }()
-		if !e.slot(e.accept, replay) {
-			return false
-		}
-		defer e.unslot(replay)
-		// Things may have changed while this waited for its turn.
-		if ep, ok = e.Store.Config().Endpoint(c.EndpointID); !ok || ep.Status == relay.EndpointPaused ||
-			e.Now().Add(ep.HTTPTimeout).After(c.until) {
-			return false
-		}
-		entered = e.Now()
-		standing, result, ok = e.send(ctx, c, ep, look)
-		outcome = result.Outcome
-		return ok
-	}()
+	defer func() { e.places.leave(turn, result.Outcome) }()
+	// Things may have changed while this waited for its turn.
+	if ep, ok = e.Store.Config().Endpoint(c.EndpointID); !ok || ep.Status == relay.EndpointPaused ||
+		e.Now().Add(ep.HTTPTimeout).After(c.until) {
+		e.release(c, 0)
+		return
+	}
+	if waited {
+		c.since = time.Time{}
+	}
+	standing, result, err := e.send(ctx, c, ep, look)
 	switch {
-	case standing == db.ClaimLost:
-		return
+	case err != nil:
+		e.release(c, 0)
 	case standing == db.ClaimWaits:
-		e.releaseFor(c, waitAgain)
-		return
-	case !sent:
-		e.release(c)
-		return
-	}
-	settled = true
-	e.record(c, ep, result)
-}
-
-func (e *Engine) slot(ctx context.Context, replay bool) bool {
-	if replay {
-		select {
-		case e.replays <- struct{}{}:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	select {
-	case e.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		if replay {
-			<-e.replays
-		}
-		return false
-	}
-}
-
-func (e *Engine) unslot(replay bool) {
-	<-e.slots
-	if replay {
-		<-e.replays
+		e.release(c, waitAgain)
+	case standing == db.ClaimHolds:
+		settled = true
+		e.record(c, ep, result)
 	}
 }
 
 // send makes the request of a claim, if the claim still stands when everything
 // for it is at hand.
-func (e *Engine) send(ctx context.Context, c heldClaim, ep *relay.Endpoint, look *look) (db.Standing, Result, bool) {
+func (e *Engine) send(ctx context.Context, c claim, ep *relay.Endpoint, look *look) (db.Standing, Result, error) {
 	p := e.payloads.get(c.EventID)
 	if p == nil {
 		read, err := e.Store.PayloadsOf(ctx, []relay.ID{c.EventID})
 		if err != nil {
-			return db.ClaimHolds, Result{}, false
+			return 0, Result{}, err
 		}
 		found, there := read[c.EventID]
 		if !there {
 			gone := relay.Result{Outcome: relay.OutcomeInternal, Err: "The event is gone: its retention ended."}
-			return db.ClaimHolds, Result{Result: gone, StartedAt: e.Now()}, true
+			return db.ClaimHolds, Result{Result: gone, StartedAt: e.Now()}, nil
 		}
 		p = &found
 	}
@@ -243,16 +212,13 @@ func (e *Engine) send(ctx context.Context, c heldClaim, ep *relay.Endpoint, look
 	if err == nil && standing == db.ClaimHolds && c.suspect() {
 		err = e.Store.MarkAlone(ctx, &c.Claim)
 	}
-	if err != nil {
-		return db.ClaimHolds, Result{}, false
+	if err != nil || standing != db.ClaimHolds {
+		return standing, Result{}, err
 	}
-	if standing != db.ClaimHolds {
-		return standing, Result{}, false
-	}
-	return standing, e.Send.Send(ctx, req), true
+	return standing, e.Send.Send(ctx, req), nil
 }
 
-func (e *Engine) requestOf(c heldClaim, ep *relay.Endpoint, p *db.EventPayload) Request {
+func (e *Engine) requestOf(c claim, ep *relay.Endpoint, p *db.EventPayload) Request {
 	req := Request{
 		DeliveryID: relay.PrefixDelivery.Format(c.DeliveryID), EventID: relay.PrefixEvent.Format(c.EventID),
 		EventType: c.EventType, AttemptNumber: c.Attempts + 1, ReceivedAt: p.Event.ReceivedAt, ContentType: p.Event.ContentType,
@@ -284,7 +250,7 @@ func replayRef(c db.Claim) string {
 // record decides what an attempt means and writes it down. While the database
 // cannot be written it goes on trying until the lease ends; after that the
 // delivery is due again, and the receiver knows it by its webhook-id.
-func (e *Engine) record(c heldClaim, ep *relay.Endpoint, r Result) {
+func (e *Engine) record(c claim, ep *relay.Endpoint, r Result) {
 	now := e.Now()
 	attempt := relay.Attempt{
 		ID: relay.NewIDAt(r.StartedAt), ProjectID: c.ProjectID, DeliveryID: c.DeliveryID, EventID: c.EventID, EndpointID: c.EndpointID,
@@ -309,7 +275,7 @@ func (e *Engine) record(c heldClaim, ep *relay.Endpoint, r Result) {
 	e.tryRecord(c, rec, 50*time.Millisecond)
 }
 
-func (e *Engine) tryRecord(c heldClaim, rec db.Recording, wait time.Duration) {
+func (e *Engine) tryRecord(c claim, rec db.Recording, wait time.Duration) {
 	e.Store.Record(context.Background(), rec, func(stale bool, err error) {
 		if err != nil && e.Now().Add(wait).Before(c.until) && e.abort.Err() == nil {
 			time.AfterFunc(wait, func() { e.tryRecord(c, rec, min(2*wait, 5*time.Second)) })
@@ -324,7 +290,7 @@ func (e *Engine) tryRecord(c heldClaim, rec db.Recording, wait time.Duration) {
 }
 
 // finish frees the claim's place for what else is due for the endpoint.
-func (e *Engine) finish(c heldClaim, rec db.Recording, stale bool) {
+func (e *Engine) finish(c claim, rec db.Recording, stale bool) {
 	defer e.sending.Done()
 	e.leave(c.EndpointID, c.Lane == relay.LaneReplay)
 	if rec.Status == relay.DeliveryDLQ || stale {
@@ -334,11 +300,8 @@ func (e *Engine) finish(c heldClaim, rec db.Recording, stale bool) {
 	}
 }
 
-// release gives a claim back that was not begun.
-func (e *Engine) release(c heldClaim) { e.releaseFor(c, 0) }
-
-// releaseFor gives a claim back that is not to be made again for a while.
-func (e *Engine) releaseFor(c heldClaim, wait time.Duration) {
+// release gives a claim back that was not begun, to be made again after a while.
+func (e *Engine) release(c claim, wait time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	ref := db.ClaimRef{DeliveryID: c.DeliveryID, Fence: c.Fence}

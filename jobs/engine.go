@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -14,7 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-dev/reprise/db"
-	"github.com/reprise-dev/reprise/relay"
 )
 
 // EngineOptions configures an Engine.
@@ -36,26 +34,20 @@ type EngineOptions struct {
 	Log        *slog.Logger
 }
 
-// Engine brings deliveries from the database to their endpoints: it claims
-// what is due, passes it through asynq, sends it and records what came of it.
+// Engine brings deliveries from the database to their endpoints. See the
+// package's documentation.
 type Engine struct {
 	EngineOptions
 	owner    int64
 	client   *asynq.Client
 	server   *asynq.Server
-	held     *held
-	taken    *handover
-	paces    *paces
+	hand     *hand
+	asked    *asked
+	places   *places
 	payloads *payloads
-	rates    *Window
-	slots    chan struct{} // one for each delivery being sent
-	replays  chan struct{} // the same for replays, half as many
 	alone    chan struct{} // for what may have killed a process
-	spread   spread        // of replays over time
-	nudged   chan struct{}
-	hints    hints
+	looks    chan struct{}
 	redisOK  atomic.Bool
-	epoch    string // of Redis, see readEpoch
 
 	sending sync.WaitGroup
 	gate    sync.RWMutex // nothing joins sending once accept has ended
@@ -66,18 +58,6 @@ type Engine struct {
 	abort   context.Context // ends when requests under way must end
 	halt    context.CancelFunc
 }
-
-// The queues of asynq. Weights only matter when both have work.
-const (
-	queueLive        = "live"
-	queueReplay      = "replay"
-	queueMaintenance = "maintenance"
-)
-
-// windowOf is how many claimed deliveries may wait or be under way: enough to
-// keep the senders busy while the next are claimed, few enough to be given
-// back quickly.
-func windowOf(concurrency int) int { return min(8*concurrency, 1000) }
 
 // NewEngine makes an engine; Start sets it going.
 func NewEngine(o EngineOptions) *Engine {
@@ -97,15 +77,12 @@ func NewEngine(o EngineOptions) *Engine {
 		EngineOptions: o,
 		owner:         rand.Int64N(1<<62) + 1,
 		client:        asynq.NewClientFromRedisClient(o.Redis),
-		held:          newHeld(),
-		taken:         newHandover(),
-		paces:         newPaces(o.Concurrency),
+		hand:          new(hand),
+		asked:         newAsked(),
+		places:        newPlaces(o.Concurrency),
 		payloads:      newPayloads(payloadBytes),
-		rates:         &Window{o.Redis},
-		slots:         make(chan struct{}, o.Concurrency),
-		replays:       make(chan struct{}, max(o.Concurrency/2, 1)),
 		alone:         make(chan struct{}, 1),
-		nudged:        make(chan struct{}, 1),
+		looks:         make(chan struct{}, 1),
 	}
 	e.redisOK.Store(true)
 	e.abort, e.halt = context.WithCancel(context.Background())
@@ -126,14 +103,13 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.Store.Beat(ctx, e.owner, e.Host, "worker"); err != nil {
 		return err
 	}
-	window := windowOf(e.Concurrency)
 	asking, err := hooked(e.Redis, e.Wake.Hook())
 	if err != nil {
 		return err
 	}
 	e.server = asynq.NewServerFromRedisClient(asking, asynq.Config{
-		Concurrency:              window,
-		Queues:                   map[string]int{queueLive: 8, queueReplay: 2, queueMaintenance: 1},
+		Concurrency:              windowOf(e.Concurrency),
+		Queues:                   map[string]int{ownQueue(e.owner): 8, queueDeliver: 2},
 		TaskCheckInterval:        CheckInterval,
 		DelayedTaskCheckInterval: time.Minute,
 		ShutdownTimeout:          2 * time.Second,
@@ -144,20 +120,20 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.server.Start(asynq.HandlerFunc(e.process)); err != nil {
 		return err
 	}
-	if e.epoch, err = e.readEpoch(ctx); err != nil {
-		e.redisOK.Store(false)
-		e.Log.Warn("Redis cannot be used; deliveries wait", "error", err)
+	if err := e.tryRedis(ctx); err != nil {
+		e.lostRedis(err)
 	}
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
 	e.loops.Go(func() { e.dispatch(loops) })
-	e.loops.Go(func() { e.queueTaken(loops) })
+	e.loops.Go(func() { e.asked.run(loops, func(w work) { e.give(loops, w) }) })
 	e.loops.Go(func() { e.reconcile(loops) })
 	e.loops.Go(func() { e.replay(loops) })
 	e.loops.Go(func() { e.retention(loops) })
 	e.loops.Go(func() { e.sealHeaders(loops) })
 	e.loops.Go(func() { e.watchRedis(loops) })
-	e.loops.Go(func() { e.Wake.Subscribe(loops, func() { e.hints.all.Store(true); e.poke() }) })
+	e.loops.Go(func() { e.watchSenders(loops) })
+	e.loops.Go(func() { e.Wake.Subscribe(loops, e.Wake.Nudge) })
 	return nil
 }
 
@@ -193,19 +169,25 @@ func (e *Engine) Stop(grace time.Duration) {
 	select {
 	case <-finished:
 	case <-timer.C:
-		e.Log.Warn("deliveries under way are cut off", "count", len(e.slots))
+		e.Log.Warn("deliveries under way are cut off")
 		e.halt()
 		<-finished
 	}
 	e.server.Shutdown()
 	e.halt()
-	_ = e.client.Close()
+	e.dropQueue(context.Background(), ownQueue(e.owner))
 }
 
+// giveBack makes due what is in hand.
 func (e *Engine) giveBack() {
-	refs := e.held.drain()
-	if len(refs) == 0 {
+	claims := e.hand.drain()
+	if len(claims) == 0 {
 		return
+	}
+	refs := make([]db.ClaimRef, len(claims))
+	for i, c := range claims {
+		refs[i] = db.ClaimRef{DeliveryID: c.DeliveryID, Fence: c.Fence}
+		e.places.giveBack(c.EndpointID, false, 1)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -214,43 +196,7 @@ func (e *Engine) giveBack() {
 	}
 }
 
-// poke wakes the dispatcher without waiting for it.
-func (e *Engine) poke() {
-	select {
-	case e.nudged <- struct{}{}:
-	default:
-	}
-}
-
-// hints tell the dispatcher where due work may be, so that it need not look
-// everywhere.
-type hints struct {
-	mu        sync.Mutex
-	endpoints map[relay.ID]struct{}
-	all       atomic.Bool
-}
-
-func (h *hints) add(ids ...relay.ID) {
-	h.mu.Lock()
-	if h.endpoints == nil {
-		h.endpoints = map[relay.ID]struct{}{}
-	}
-	for _, id := range ids {
-		h.endpoints[id] = struct{}{}
-	}
-	h.mu.Unlock()
-}
-
-func (h *hints) take() map[relay.ID]struct{} {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	ids := h.endpoints
-	h.endpoints = nil
-	return ids
-}
-
-// watchRedis notices when Redis went away or came back empty, and then queues
-// again what was claimed and not begun.
+// watchRedis finds out whether Redis can be used.
 func (e *Engine) watchRedis(ctx context.Context) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
@@ -260,64 +206,38 @@ func (e *Engine) watchRedis(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		seen, err := e.readEpoch(ctx)
-		was := e.redisOK.Load()
-		e.redisOK.Store(err == nil)
-		if err != nil {
-			if was && ctx.Err() == nil {
-				e.Log.Warn("Redis cannot be used; deliveries wait", "error", err)
-			}
-			continue
-		}
-		if !was {
+		if err := e.tryRedis(ctx); err != nil {
+			e.lostRedis(err)
+		} else if !e.redisOK.Swap(true) {
 			e.Log.Info("Redis can be used again")
 		}
-		if !was || seen != e.epoch {
-			e.requeue(ctx)
-			e.hints.all.Store(true)
-			e.poke()
-		}
-		e.epoch = seen
 	}
 }
 
-// readEpoch reads the mark that an emptied Redis has lost, and sets a new one
-// if there is none.
-func (e *Engine) readEpoch(ctx context.Context) (string, error) {
-	const key = keyPrefix + "epoch"
-	if e.Wake.client != nil { // the embedded one makes an interpreter for each script
-		if err := probe(ctx, e.Redis); err != nil {
-			return "", err
+// watchSenders finds endpoints that take their time while they do.
+func (e *Engine) watchSenders(ctx context.Context) {
+	tick := time.NewTicker(quick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			e.places.look()
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	seen, err := e.Redis.Get(ctx, key).Result()
-	if !errors.Is(err, redis.Nil) {
-		return seen, err
-	}
-	if err := e.Redis.SetNX(ctx, key, relay.NewID().Hex(), 0).Err(); err != nil {
-		return "", err
-	}
-	return e.Redis.Get(ctx, key).Result()
 }
 
-// asynqLog passes asynq's warnings on, at most one a second.
-type asynqLog struct {
-	log  *slog.Logger
-	last atomic.Int64
-}
-
-func (l *asynqLog) say(level slog.Level, args []any) {
-	now := time.Now().Unix()
-	if len(args) == 0 || l.last.Swap(now) == now {
-		return
+func (e *Engine) tryRedis(ctx context.Context) error {
+	if e.Wake.client == nil { // the embedded one makes an interpreter for each script
+		return nil
 	}
-	l.log.Log(context.Background(), level, "asynq", "message", args[0])
+	return probe(ctx, e.Redis)
 }
 
-func (l *asynqLog) Debug(...any)      {}
-func (l *asynqLog) Info(...any)       {}
-func (l *asynqLog) Warn(args ...any)  { l.say(slog.LevelWarn, args) }
-func (l *asynqLog) Error(args ...any) { l.say(slog.LevelError, args) }
-func (l *asynqLog) Fatal(args ...any) { l.say(slog.LevelError, args) }
+// lostRedis notes that Redis cannot be used.
+func (e *Engine) lostRedis(err error) {
+	if e.redisOK.Swap(false) && e.accept.Err() == nil {
+		e.Log.Warn("Redis cannot be used; this process works without it", "error", err)
+	}
+}

@@ -174,7 +174,8 @@ func (r *rig) start(change ...func(*EngineOptions)) *Engine {
 	e := NewEngine(o)
 	r.must(e.Start(r.t.Context()))
 	r.engine = e
-	r.client = &Client{Redis: r.redis, Embedded: r.alone, Wake: o.Wake, Limit: NewLimiter(r.redis), Engine: e}
+	r.client = NewClient(r.redis, r.alone, o.Wake)
+	r.client.Engine = e
 	var once sync.Once
 	stop := func() { once.Do(func() { e.Stop(20 * time.Second) }) }
 	r.t.Cleanup(stop)
@@ -194,7 +195,7 @@ func (r *rig) endpoint(path string, change ...func(*relay.Endpoint)) *relay.Endp
 	return e
 }
 
-// receive commits n events for endpoints and nudges, as ingest does.
+// receive commits n events for endpoints, as ingest does.
 func (r *rig) receive(n int, endpoints ...*relay.Endpoint) []relay.ID {
 	r.t.Helper()
 	ids := make([]relay.ID, n)
@@ -218,12 +219,10 @@ func (r *rig) receiveOne(body string, endpoints ...*relay.Endpoint) relay.ID {
 		ContentType: "application/json", Size: len(body), ReceivedAt: now}
 	payload := relay.Payload{Method: "POST", Headers: relay.Headers{{Name: "Content-Type", Value: "application/json"}}, Body: []byte(body)}
 	var deliveries []relay.Delivery
-	var ids []relay.ID
 	for _, e := range endpoints {
 		deliveries = append(deliveries, relay.Delivery{ID: relay.NewIDAt(now), ProjectID: r.project, EventID: ev.ID, EndpointID: e.ID,
 			SourceID: r.source.ID, EventType: ev.EventType, Status: relay.DeliveryPending, NextAttemptAt: now,
 			Trigger: relay.TriggerIngest, CreatedAt: now})
-		ids = append(ids, e.ID)
 	}
 	var lease *db.Lease
 	if r.client != nil {
@@ -236,7 +235,6 @@ func (r *rig) receiveOne(body string, endpoints ...*relay.Endpoint) relay.ID {
 	}
 	if r.client != nil {
 		r.client.Received(&got, &payload, deliveries, lease)
-		r.client.Nudge(ids...)
 	}
 	return got.ID
 }

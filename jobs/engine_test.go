@@ -174,9 +174,9 @@ func TestForeignTasksAreDropped(t *testing.T) {
 		r.start()
 		e := r.endpoint("/x")
 		foreign := asynq.NewClientFromRedisClient(r.redis)
-		for _, payload := range [][]byte{nil, []byte("{}"), packRefs([]db.Claim{{DeliveryID: relay.NewID(), Fence: 7}})} {
+		for _, payload := range [][]byte{nil, []byte("{}"), work{endpoint: relay.NewID(), most: 7}.pack(), work{most: 9}.pack()} {
 			for _, kind := range []string{typeDeliver, "unknown"} {
-				_, err := foreign.Enqueue(asynq.NewTask(kind, payload), asynq.Queue(queueLive))
+				_, err := foreign.Enqueue(asynq.NewTask(kind, payload), asynq.Queue(queueDeliver))
 				r.must(err)
 			}
 		}
@@ -187,7 +187,7 @@ func TestForeignTasksAreDropped(t *testing.T) {
 		}
 		inspect := asynq.NewInspectorFromRedisClient(r.redis)
 		r.eventually("asynq keeps nothing", func() bool {
-			info, err := inspect.GetQueueInfo(queueLive)
+			info, err := inspect.GetQueueInfo(queueDeliver)
 			return err == nil && info.Size == 0 && info.Retry == 0 && info.Archived == 0
 		})
 	})

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// freshFor is how long a look at a claim is believed: what is discarded or
-	// paused within it can still go out, as if it had begun just before.
+	// freshFor is how long a look at a claim is believed: what another process
+	// discards or pauses within it can still go out, as if it had begun just before.
 	freshFor = 5 * time.Millisecond
 	// waitAgain is when something is looked at again whose job is paused.
 	waitAgain = time.Second
@@ -24,13 +24,14 @@ const (
 type look struct {
 	store *db.Store
 
-	mu     sync.Mutex
-	claims []db.Claim
-	at     time.Time
-	found  map[relay.ID]db.Standing
+	mu      sync.Mutex
+	claims  []db.Claim
+	at      time.Time
+	changes int64
+	found   map[relay.ID]db.Standing
 }
 
-func newLook(store *db.Store, claims []heldClaim) *look {
+func newLook(store *db.Store, claims []claim) *look {
 	l := &look{store: store, claims: make([]db.Claim, len(claims))}
 	for i, c := range claims {
 		l.claims[i] = c.Claim
@@ -40,26 +41,27 @@ func newLook(store *db.Store, claims []heldClaim) *look {
 
 // standing is how a claim stands now, right before its request. It asks the
 // database, for all claims of the task at once, unless the claim or the last
-// look is fresh.
-func (l *look) standing(ctx context.Context, c heldClaim, now time.Time) (db.Standing, error) {
-	if now.Sub(c.since) <= freshFor {
+// look is fresh and nothing was stopped since.
+func (l *look) standing(ctx context.Context, c claim, now time.Time) (db.Standing, error) {
+	changes := l.store.Changes()
+	if now.Sub(c.since) <= freshFor && c.changes == changes {
 		return db.ClaimHolds, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.found == nil || now.Sub(l.at) > freshFor {
+	if l.found == nil || now.Sub(l.at) > freshFor || l.changes != changes {
 		found, err := l.store.Standings(ctx, l.claims)
 		if err != nil {
 			return db.ClaimLost, err
 		}
-		l.found, l.at = found, now
+		l.found, l.at, l.changes = found, now, changes
 	}
 	return l.found[c.DeliveryID], nil
 }
 
 // suspect reports whether a claim was in the hands of several processes that
 // died.
-func (c *heldClaim) suspect() bool { return c.Interrupted >= relay.SuspectAfter }
+func (c *claim) suspect() bool { return c.Interrupted >= relay.SuspectAfter }
 
 // aloneTurn waits a while for the turn of a suspect.
 func (e *Engine) aloneTurn(ctx context.Context) bool {

@@ -135,17 +135,10 @@ func TestARequestOutlivesItsTask(t *testing.T) {
 		r.client = nil // nobody is told of what comes in
 		id := r.receiveOne("{}", e)
 		r.client = client
-		claims, err := r.store.Claim(t.Context(), db.Lease{Owner: r.engine.owner, Until: r.store.Now().Add(time.Hour)},
-			[]db.ClaimRequest{{EndpointID: e.ID, Limit: 1, Lanes: []relay.Lane{relay.LaneLive}}})
-		r.must(err)
-		if len(claims) == 1 {
-			r.engine.held.put(claims, false, r.store.Now(), r.store.Now().Add(time.Hour))
-			r.engine.paces.claim(e.ID, false, 1)
-			ctx, cancel := context.WithCancel(t.Context())
-			go func() { _ = r.engine.process(ctx, asynq.NewTask(typeDeliver, packRefs(claims))) }()
-			r.eventually("it is being sent", func() bool { return len(r.sink.hits("/one")) == 1 })
-			cancel()
-		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _ = r.engine.process(ctx, asynq.NewTask(typeDeliver, work{endpoint: e.ID, most: 1}.pack())) }()
+		r.eventually("it is being sent", func() bool { return len(r.sink.hits("/one")) == 1 })
+		cancel()
 		letGo()
 		r.eventually("it is delivered", func() bool { return r.count(e, relay.DeliveryDelivered) == 1 })
 		if n := len(r.sink.hits("/one")); n != 1 {
@@ -184,8 +177,8 @@ func TestSuspectsAreTriedAlone(t *testing.T) {
 		e := r.endpoint("/a")
 		r.receive(20, e)
 		for range relay.SuspectAfter {
-			claims, err := r.store.Claim(t.Context(), db.Lease{Owner: 1, Until: r.store.Now().Add(time.Minute)},
-				[]db.ClaimRequest{{EndpointID: e.ID, Limit: 100, Lanes: []relay.Lane{relay.LaneLive}}})
+			claims, _, err := r.store.Claim(t.Context(), db.Lease{Owner: 1, Until: r.store.Now().Add(time.Minute)},
+				db.ClaimRequest{EndpointID: e.ID, Limit: 100, Lanes: []relay.Lane{relay.LaneLive}})
 			r.must(err)
 			if len(claims) != 20 {
 				t.Fatalf("%d claims", len(claims))

@@ -41,8 +41,7 @@ func (e *Engine) reconcileOnce(ctx context.Context) {
 	}
 	if n > 0 {
 		e.Log.Info("deliveries of a process that went silent are due again", "count", n)
-		e.hints.all.Store(true)
-		e.poke()
+		e.look()
 	}
 	if err == nil {
 		_, err = e.Store.DiscardDeleted(ctx)
@@ -50,7 +49,6 @@ func (e *Engine) reconcileOnce(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		e.Log.Warn("reconciling", "error", err)
 	}
-	e.paces.tidy(e.Now())
 }
 
 // prune runs on one process at a time, which holds a lease in SQL.

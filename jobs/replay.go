@@ -57,9 +57,9 @@ func (e *Engine) replay(ctx context.Context) {
 			looked = now
 			e.lookAtReplays(ctx, runs)
 		}
-		next, total := replayIdle, 0.0
+		next := replayIdle
 		for id, run := range runs {
-			next, total = min(next, replayLook), total+run.rate
+			next = min(next, replayLook)
 			if run.rate*replayTick.Seconds() >= 1 {
 				next = replayTick
 			}
@@ -67,14 +67,12 @@ func (e *Engine) replay(ctx context.Context) {
 				e.warnReplay(ctx, id, err)
 			}
 		}
-		e.spread.pace(total)
 		tick.Reset(next)
 	}
 }
 
 // lookAtReplays finds out which jobs there are, and what each may do next.
 func (e *Engine) lookAtReplays(ctx context.Context, runs map[relay.ID]*replayRun) {
-	e.Store.GiveWay(ctx, queueCourtesy)
 	open, err := e.Store.RunningReplays(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -121,8 +119,7 @@ func (e *Engine) lookAtReplay(ctx context.Context, job db.RunningReplay, run *re
 		if err := e.Store.SettleReplay(ctx, job.ID); err != nil {
 			return err
 		}
-		e.hints.all.Store(true)
-		e.poke()
+		e.look()
 	}
 	if !job.Running {
 		return nil
@@ -148,27 +145,19 @@ func (e *Engine) makeReplays(ctx context.Context, run *replayRun) error {
 	now := e.Now()
 	run.credit = min(run.credit+run.rate*now.Sub(run.at).Seconds(), max(run.rate*replayBurst.Seconds(), 1))
 	run.at = now
-	hold := e.replayHold()
-	var claims []db.Claim // queued together, for each task costs Redis much
-	defer func() { e.handOverReplays(ctx, claims, hold.Lease.Until) }()
 	for run.rate > 0 && ctx.Err() == nil {
 		n := min(int(run.credit), run.room)
 		if n < 1 {
 			return nil
 		}
-		step, err := run.walk.Next(ctx, n, hold)
+		step, err := run.walk.Next(ctx, n, nil)
 		if err != nil {
 			return err
 		}
-		for _, c := range step.Claims {
-			e.paces.claim(c.EndpointID, true, 1)
-		}
-		claims = append(claims, step.Claims...)
 		run.credit -= float64(step.Made)
 		run.room -= step.Made
-		if len(step.Endpoints) > 0 {
-			e.hints.add(step.Endpoints...)
-			e.poke()
+		for _, endpoint := range step.Endpoints {
+			e.asked.isDue(endpoint, true)
 		}
 		if step.Drained || step.Stopped || step.Made+step.Skipped == 0 {
 			return nil

@@ -150,8 +150,12 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 			s.log.Warn("Redis: " + w)
 		}
 	}
-	s.client = &jobs.Client{Redis: redis, Embedded: embedded, Wake: jobs.NewWake(others, "work"), Limit: jobs.NewLimiter(redis)}
+	s.client = jobs.NewClient(redis, embedded, jobs.NewWake(others, "work"))
 	if !want.worker {
+		telling, stop := context.WithCancel(context.WithoutCancel(ctx))
+		told := make(chan struct{})
+		go func() { defer close(told); s.client.Tell(telling) }()
+		s.undo = append(s.undo, func() error { stop(); <-told; return nil })
 		return nil
 	}
 	sender := jobs.NewSender(jobs.SenderOptions{

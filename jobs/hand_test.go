@@ -1,10 +1,13 @@
 package jobs
 
 import (
+	"context"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/db/dbtest"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -50,13 +53,12 @@ func TestTakeLeavesWhatMustWait(t *testing.T) {
 		if (&Client{}).Take(nil) != nil {
 			t.Error("a process without an engine takes deliveries")
 		}
-		if e.paces.room(plain.ID, 0); takes(plain) {
+		if e.places.due(plain.ID, true); takes(plain) {
 			t.Error("a delivery passes those that may be due before it")
 		}
-		e.paces.sated(plain.ID, true)
-		e.redisOK.Store(false)
-		if takes(plain) {
-			t.Error("a delivery is taken that cannot be queued")
+		e.places.due(plain.ID, false)
+		if !takes(plain) {
+			t.Error("a delivery is not taken although nothing is due before it")
 		}
 	})
 }
@@ -107,19 +109,64 @@ func TestHandOverToAStoppedEngine(t *testing.T) {
 	})
 }
 
-// TestRedisAwayBetweenTakeAndHandOver leaves a claim that no task carries: it
-// is queued when Redis answers again.
-func TestRedisAwayBetweenTakeAndHandOver(t *testing.T) {
+// TestALostTaskIsHarmless empties Redis whenever something was handed over.
+func TestALostTaskIsHarmless(t *testing.T) {
 	onEveryTransport(t, func(t *testing.T, r *rig) {
 		ep := r.endpoint("/x")
 		e := r.start()
-		ev, payload, deliveries := r.unmade(ep)
-		lease := r.client.Take(deliveries)
-		got, err := r.store.Receive(t.Context(), db.Reception{Event: ev, Payload: payload, Deliveries: deliveries, Lease: lease})
-		r.must(err)
-		e.redisOK.Store(false) // what watchRedis would find next, it mends next
-		r.client.Received(&got, &payload, deliveries, lease)
-		r.eventually("delivered", func() bool { return r.count(ep, relay.DeliveryDelivered) == 1 })
-		r.arrivedOnce("/x", []relay.ID{ev.ID})
+		e.stop() // nobody asks for tasks
+		e.loops.Wait()
+		events := r.receive(40, ep)
+		if len(e.hand.claims) == 0 {
+			t.Fatal("nothing is in hand")
+		}
+		loops, stop := context.WithCancel(t.Context())
+		e.stop = stop
+		e.asked.drain() // the tasks that were lost
+		e.loops.Go(func() { e.asked.run(loops, func(w work) { e.give(loops, w) }) })
+		e.loops.Go(func() { e.dispatch(loops) })
+		r.eventually("all are delivered", func() bool { return r.count(ep, relay.DeliveryDelivered) == 40 })
+		r.arrivedOnce("/x", events)
 	})
+}
+
+// TestWorkGoesOnWithoutRedis takes Redis away from an engine that runs, and from
+// one that starts.
+func TestWorkGoesOnWithoutRedis(t *testing.T) {
+	t.Parallel()
+	for _, before := range []bool{false, true} {
+		t.Run(map[bool]string{false: "while it runs", true: "before it starts"}[before], func(t *testing.T) {
+			t.Parallel()
+			server := startRedis(t)
+			r := newRig(t, dbtest.Postgres(t), server.URL)
+			if before {
+				server.stop()
+			}
+			r.start()
+			if !before {
+				server.stop()
+			}
+			plain := r.endpoint("/plain")
+			limited := r.endpoint("/limited", func(e *relay.Endpoint) { e.RateLimit, e.RateLimitDuration = 20, time.Second })
+			one := r.endpoint("/one", func(e *relay.Endpoint) { e.MaxInFlight = 1 })
+			failing := r.endpoint("/failing", func(e *relay.Endpoint) { e.Retry.MaxRetries = 2 })
+			r.sink.script(func(w http.ResponseWriter, q *http.Request, _ int) {
+				if q.URL.Path == "/failing" {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+			})
+			events := r.receive(30, plain, limited, one, failing)
+			id := r.plan(1000, []*relay.Endpoint{plain})
+			r.launch(id)
+			r.eventually("all are delivered", func() bool {
+				return r.count(limited, relay.DeliveryDelivered) == 30 && r.count(one, relay.DeliveryDelivered) == 30 && r.count(failing, relay.DeliveryDLQ) == 30
+			})
+			r.becomes(id, relay.ReplayCompleted)
+			r.arrivedOnce("/limited", events)
+			r.arrivedOnce("/one", events)
+			if n := len(r.sink.hits("/plain")); n != 60 {
+				t.Errorf("%d requests arrived, want 60", n)
+			}
+		})
+	}
 }

@@ -1,0 +1,101 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+const pgClaim = `WITH due(due_project, due_id, was_due) AS (
+		SELECT d.project_id, d.id, d.due_at FROM deliveries d WHERE d.endpoint_id = $1 AND d.lane = $2 AND d.due_at <= $4
+		ORDER BY d.due_at LIMIT $3 FOR UPDATE SKIP LOCKED
+	)
+	UPDATE deliveries SET fence = fence + 1, due_at = NULL, lease_until = $5, lease_owner = $6
+	FROM due WHERE project_id = due_project AND id = due_id RETURNING was_due, ` + claimColumns
+
+// dueClaim is a claim with when it was due: an UPDATE answers in no order.
+type dueClaim struct {
+	Claim
+	due int64
+}
+
+// claim asks for an endpoint's lanes in turn, a lane only for what the ones
+// before it left over.
+func (h *pgHot) claim(ctx context.Context, q ClaimRequest, at claimTimes) (claims []Claim, wait time.Duration, err error) {
+	err = pgx.BeginFunc(ctx, h.lazy, func(tx pgx.Tx) error {
+		claims, wait = nil, 0
+		left, err := limitLeased(ctx, tx, q)
+		if err != nil || left <= 0 {
+			return err
+		}
+		var window relay.Window
+		if q.Rate > 0 {
+			var log []byte
+			if err := tx.QueryRow(ctx, h.s.rebind(readWindow), q.EndpointID[:]).Scan(&log); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+				return err
+			}
+			window = relay.WindowOf(log)
+			left, wait = window.Grant(fromMicros(at.now), q.Rate, q.Per, left)
+		}
+		for _, lane := range q.Lanes {
+			if left <= 0 {
+				break
+			}
+			got, err := claimLane(ctx, tx, q.EndpointID, lane, left, at)
+			if err != nil {
+				return err
+			}
+			claims = append(claims, got...)
+			left -= len(got)
+		}
+		if q.Rate > 0 && len(claims) > 0 {
+			log := window.With(fromMicros(at.now), q.Rate, q.Per, len(claims)).Bytes()
+			_, err := tx.Exec(ctx, h.s.rebind(writeWindow), q.EndpointID[:], log)
+			return err
+		}
+		return nil
+	})
+	return claims, wait, err
+}
+
+func claimLane(ctx context.Context, tx pgx.Tx, endpoint relay.ID, lane relay.Lane, most int, at claimTimes) ([]Claim, error) {
+	rows, err := tx.Query(ctx, pgClaim, endpoint[:], int64(lane), most, at.now, at.until, at.owner)
+	if err != nil {
+		return nil, err
+	}
+	got, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (dueClaim, error) {
+		var c dueClaim
+		var err error
+		c.Claim, err = scanClaim(row, &c.due)
+		return c, err
+	})
+	slices.SortFunc(got, func(a, b dueClaim) int { return cmp.Compare(a.due, b.due) })
+	claims := make([]Claim, len(got))
+	for i := range got {
+		claims[i] = got[i].Claim
+	}
+	return claims, err
+}
+
+// limitLeased is how many may be claimed for an endpoint whose limits hold over
+// all processes; one process at a time claims for it.
+func limitLeased(ctx context.Context, tx pgx.Tx, q ClaimRequest) (int, error) {
+	if q.MaxLeased <= 0 && q.Rate <= 0 {
+		return q.Limit, nil
+	}
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))", q.EndpointID[:]); err != nil {
+		return 0, err
+	}
+	if q.MaxLeased <= 0 {
+		return q.Limit, nil
+	}
+	var leased int
+	err := tx.QueryRow(ctx, "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND lease_until IS NOT NULL", q.EndpointID[:]).Scan(&leased)
+	return min(q.Limit, q.MaxLeased-leased), err
+}

@@ -1,0 +1,380 @@
+package jobs
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/reprise-dev/reprise/relay"
+)
+
+// places are what a process shares out: the window, which holds claims from
+// when they are made until they are recorded, and the senders, which make
+// requests. Whoever takes long gets few of both: a quick endpoint fills the
+// senders, a slow or dead one ties up next to nothing.
+//
+//   - An endpoint makes as many requests at a time as it copes with: one more
+//     after each answer, half as many after it could not be reached.
+//   - Endpoints that take their time have half of the senders and of the window
+//     together. Those that have not answered yet are somewhere between.
+//   - A project has half of the senders while others wait, and so have replays.
+type places struct {
+	mu      sync.Mutex
+	window  int
+	senders int
+	byID    map[relay.ID]*place
+	waiting []*place // that have somebody waiting for a sender, in turn
+	claimed use
+	sending use
+	shares  map[relay.ID]int // senders of each project
+	queued  map[relay.ID]int // of each project, who waits for a sender
+}
+
+// use is how much of something is in use, and by whom.
+type use struct{ all, slow, unproven, replays int }
+
+func (u *use) add(p *place, replay bool, n int) {
+	u.all += n
+	switch p.class {
+	case classSlow:
+		u.slow += n
+	case classUnproven:
+		u.unproven += n
+	}
+	if replay {
+		u.replays += n
+	}
+}
+
+// class says how long an endpoint takes to answer.
+type class byte
+
+const (
+	classUnproven class = iota // it has not answered yet
+	classQuick
+	classSlow // on average, or its present request already
+)
+
+const (
+	startConcurrency = 16
+	leastConcurrency = 2
+	// quick is how long an answer of a quick endpoint takes at most.
+	quick = 250 * time.Millisecond
+	// placeKept is for how long an endpoint is remembered that gets nothing.
+	placeKept = 10 * time.Minute
+)
+
+// place is one endpoint's part.
+type place struct {
+	project     relay.ID
+	most        int // requests at a time by the endpoint's own bound; 0: none
+	claimed     int // on their way, requests included
+	replays     int // of these
+	sending     int // requests under way
+	allowed     int // requests at the same time
+	class       class
+	average     time.Duration // of recent requests
+	more        bool          // more is due than was claimed
+	begun       map[*turn]time.Time
+	liveWait    []*turn
+	replaysWait []*turn
+	used        time.Time
+}
+
+// turn is a claim that waits for a sender, or has one.
+type turn struct {
+	*place
+	replay bool
+	ready  chan struct{} // closed when it may begin
+}
+
+func newPlaces(senders int) *places {
+	return &places{senders: senders, window: windowOf(senders), byID: map[relay.ID]*place{}, shares: map[relay.ID]int{}, queued: map[relay.ID]int{}}
+}
+
+// windowOf is how many claims a process holds: enough to keep the senders busy
+// while the next are made, few enough to be given back quickly.
+func windowOf(senders int) int { return min(8*senders, 1000) }
+
+func (l *places) of(ep *relay.Endpoint) *place {
+	p := l.byID[ep.ID]
+	if p == nil {
+		p = &place{project: ep.ProjectID, allowed: min(startConcurrency, l.half()), begun: map[*turn]time.Time{}}
+		l.byID[ep.ID] = p
+	}
+	p.most = ep.MaxInFlight
+	return p
+}
+
+func (l *places) half() int { return max(l.senders/2, 1) }
+
+// room is how many more claims an endpoint may have, or how many of its replays.
+func (l *places) room(p *place, replay bool) int {
+	window := p.allowed
+	switch {
+	case p.most > 0:
+		window = p.most
+	case p.class == classQuick:
+		window = min(8*p.allowed, l.window/2)
+	}
+	free := min(window-p.claimed, l.window-l.claimed.all)
+	if p.class == classSlow {
+		free = min(free, l.window/2-l.claimed.slow)
+	}
+	if replay {
+		free = min(free, max(window/2, 1)-p.replays, l.window/2-l.claimed.replays)
+	}
+	return max(free, 0)
+}
+
+// reserve takes room for up to most claims on what is due for an endpoint. What
+// is not claimed of it is to be given back.
+func (l *places) reserve(ep *relay.Endpoint, replay bool, most int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.of(ep)
+	n := min(l.room(p, replay), most)
+	if n < most {
+		p.more = true
+	}
+	l.count(p, replay, n)
+	return n
+}
+
+// take makes room for a delivery that is only about to be made, unless
+// something older waits for the same endpoint.
+func (l *places) take(ep *relay.Endpoint) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.of(ep)
+	if p.more || l.room(p, false) == 0 {
+		return false
+	}
+	l.count(p, false, 1)
+	return true
+}
+
+// giveBack frees the room of n claims. It reports whether more may be due, and
+// there is so much room again that claiming it is worth the while.
+func (l *places) giveBack(endpoint relay.ID, replay bool, n int) (more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.byID[endpoint]
+	l.count(p, replay, -n)
+	return p.more && l.room(p, replay) >= min(p.claimed/4+1, batchSize)
+}
+
+func (l *places) count(p *place, replay bool, n int) {
+	p.claimed += n
+	if replay {
+		p.replays += n
+	}
+	l.claimed.add(p, replay, n)
+}
+
+// due notes whether an endpoint has more that is due.
+func (l *places) due(endpoint relay.ID, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.byID[endpoint]; p != nil {
+		p.more = more
+	}
+}
+
+// enter waits until a claim may begin its request; leave ends it. waited says
+// whether it had to wait.
+func (l *places) enter(ctx context.Context, ep *relay.Endpoint, replay bool) (t *turn, waited bool, err error) {
+	l.mu.Lock()
+	p := l.of(ep)
+	t = &turn{place: p, replay: replay, ready: make(chan struct{})}
+	if p.first() == nil && l.mayBegin(t) {
+		l.begin(t)
+		l.mu.Unlock()
+		return t, false, nil
+	}
+	if p.first() == nil {
+		l.waiting = append(l.waiting, p)
+	}
+	p.queue(t)
+	l.queue(p, 1)
+	l.mu.Unlock()
+	select {
+	case <-t.ready:
+		return t, true, nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.unqueue(t) {
+		l.queue(p, -1)
+		return nil, true, ctx.Err()
+	}
+	return t, true, nil // it was let in meanwhile
+}
+
+func (l *places) queue(p *place, n int) {
+	if l.queued[p.project] += n; l.queued[p.project] == 0 {
+		delete(l.queued, p.project)
+	}
+}
+
+func (p *place) queue(t *turn) {
+	if t.replay {
+		p.replaysWait = append(p.replaysWait, t)
+	} else {
+		p.liveWait = append(p.liveWait, t)
+	}
+}
+
+// first is who is next to get a sender: live deliveries before replays.
+func (p *place) first() *turn {
+	switch {
+	case len(p.liveWait) > 0:
+		return p.liveWait[0]
+	case len(p.replaysWait) > 0:
+		return p.replaysWait[0]
+	}
+	return nil
+}
+
+// unqueue reports whether t still waited.
+func (p *place) unqueue(t *turn) bool {
+	for _, list := range []*[]*turn{&p.liveWait, &p.replaysWait} {
+		if i := slices.Index(*list, t); i >= 0 {
+			*list = slices.Delete(*list, i, i+1)
+			return true
+		}
+	}
+	return false
+}
+
+func (l *places) mayBegin(t *turn) bool {
+	p, most := t.place, t.allowed
+	if p.most > 0 {
+		most = p.most
+	}
+	switch {
+	case p.sending >= most, l.sending.all >= l.senders:
+		return false
+	case t.replay && l.sending.replays >= l.half():
+		return false
+	case p.class == classSlow && l.sending.slow >= l.half():
+		return false
+	case p.class == classUnproven && l.sending.slow+l.sending.unproven >= max(l.senders*3/4, 1):
+		return false
+	}
+	return l.shares[p.project] < l.half() || l.alone(p.project)
+}
+
+// alone reports whether nobody of another project waits.
+func (l *places) alone(project relay.ID) bool {
+	for id, n := range l.queued {
+		if n > 0 && id != project {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *places) begin(t *turn) {
+	t.sending++
+	t.begun[t] = time.Now()
+	l.shares[t.project]++
+	l.sending.add(t.place, t.replay, 1)
+	close(t.ready)
+}
+
+// leave ends a request and learns from it.
+func (l *places) leave(t *turn, outcome relay.Outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := t.place
+	took := time.Since(p.begun[t])
+	delete(p.begun, t)
+	p.sending--
+	l.sending.add(p, t.replay, -1)
+	if l.shares[p.project]--; l.shares[p.project] == 0 {
+		delete(l.shares, p.project)
+	}
+	if outcome != "" {
+		l.learn(p, took, outcome)
+	}
+	l.wake()
+}
+
+func (l *places) learn(p *place, took time.Duration, outcome relay.Outcome) {
+	if p.class == classUnproven {
+		p.average = took
+	}
+	p.average = (7*p.average + took) / 8
+	switch outcome {
+	case relay.OutcomeTimeout, relay.OutcomeConnect, relay.OutcomeDNS, relay.OutcomeReset, relay.OutcomeTLS, relay.OutcomeBlocked:
+		p.allowed = max(p.allowed/2, min(leastConcurrency, l.half()))
+	default:
+		p.allowed = min(p.allowed+1, l.half())
+	}
+	if p.average < quick {
+		l.become(p, classQuick)
+	} else {
+		l.become(p, classSlow)
+	}
+}
+
+// become moves what an endpoint has in use from one class to another.
+func (l *places) become(p *place, c class) {
+	if p.class == c {
+		return
+	}
+	l.claimed.add(p, false, -p.claimed)
+	l.sending.add(p, false, -p.sending)
+	p.class = c
+	l.claimed.add(p, false, p.claimed)
+	l.sending.add(p, false, p.sending)
+}
+
+// wake lets those begin who may, endpoint by endpoint.
+func (l *places) wake() {
+	for refused := 0; refused < len(l.waiting) && l.sending.all < l.senders; {
+		p := l.waiting[0]
+		l.waiting = l.waiting[1:]
+		t := p.first()
+		if t == nil { // it gave up
+			continue
+		}
+		if l.mayBegin(t) {
+			p.unqueue(t)
+			l.queue(p, -1)
+			l.begin(t)
+			refused = 0
+		} else {
+			refused++
+		}
+		if p.first() != nil {
+			l.waiting = append(l.waiting, p)
+		}
+	}
+}
+
+// look finds endpoints whose present requests take long, and forgets those
+// that get nothing any more.
+func (l *places) look() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for id, p := range l.byID {
+		for _, at := range p.begun {
+			if now.Sub(at) >= quick {
+				l.become(p, classSlow)
+				break
+			}
+		}
+		switch {
+		case p.claimed > 0 || p.sending > 0 || p.first() != nil:
+			p.used = now
+		case now.Sub(p.used) > placeKept:
+			delete(l.byID, id)
+		}
+	}
+	l.wake()
+}
