@@ -2,46 +2,49 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"github.com/uptrace/bun"
 
 	"github.com/reprise-dev/reprise/relay"
 )
 
-const discardRows = 500
+const (
+	discardRows = 500
+	// discardAtOnce is for how long whoever deletes an endpoint waits for what is
+	// discarded with it; the rest goes on in the background.
+	discardAtOnce = time.Second
+)
 
 // DiscardDeleted discards what waits for endpoints that are deleted: what a
-// crash left over, and what came in just then. It returns how many.
-func (s *Store) DiscardDeleted(ctx context.Context) (int, error) {
+// crash left over, and what came in just then. It returns how many, and whether
+// there may be more when enough says that it is enough for now.
+func (s *Store) DiscardDeleted(ctx context.Context, enough func() bool) (n int, more bool, err error) {
 	due, err := s.DueEndpoints(ctx)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	var leased []relay.ID
-	err = s.r.NewSelect().Distinct().TableExpr("deliveries").Column("endpoint_id").Where("lease_until IS NOT NULL").Scan(ctx, &leased)
-	if err != nil {
-		return 0, translate(err)
-	}
+	done, config := map[relay.ID]bool{}, s.Config()
 	for _, d := range due {
-		leased = append(leased, d.EndpointID)
-	}
-	total, done, config := 0, map[relay.ID]bool{}, s.Config()
-	for _, id := range leased {
-		if done[id] || !config.Deleted(id) {
+		if done[d.EndpointID] || !config.Deleted(d.EndpointID) {
 			continue
 		}
-		done[id] = true
-		n, err := s.discardFor(ctx, id)
-		total += n
+		if enough() {
+			return n, true, nil
+		}
+		done[d.EndpointID] = true
+		some, err := s.discardFor(ctx, d.EndpointID, enough)
+		n += some
 		if err != nil {
-			return total, err
+			return n, false, err
 		}
 	}
-	return total, nil
+	return n, false, nil
 }
 
-// discardFor discards all deliveries of an endpoint that are not final.
-func (s *Store) discardFor(ctx context.Context, endpoint relay.ID) (int, error) {
+// discardFor discards the deliveries of an endpoint that are not final, until
+// there is enough.
+func (s *Store) discardFor(ctx context.Context, endpoint relay.ID, enough func() bool) (int, error) {
 	total := 0
 	for {
 		n := 0
@@ -67,7 +70,7 @@ func (s *Store) discardFor(ctx context.Context, endpoint relay.ID) (int, error) 
 			return s.discard(ctx, tx, rows[0].ProjectID, rows, "The endpoint was deleted.")
 		})
 		total += n
-		if err != nil || n == 0 {
+		if err != nil || n == 0 || enough() {
 			return total, err
 		}
 	}

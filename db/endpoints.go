@@ -211,7 +211,9 @@ func (s *Store) DeleteEndpoint(ctx context.Context, project, id relay.ID, by rel
 	}
 	// The endpoint is gone whatever happens to the rest now: DiscardDeleted
 	// comes again.
-	if _, err := s.discardFor(context.WithoutCancel(ctx), id); err != nil {
+	begun := time.Now()
+	enough := func() bool { return time.Since(begun) > discardAtOnce }
+	if _, err := s.discardFor(context.WithoutCancel(ctx), id, enough); err != nil {
 		s.log.Warn("discarding the deliveries of a deleted endpoint", "endpoint", relay.PrefixEndpoint.Format(id), "error", err)
 	}
 	return nil

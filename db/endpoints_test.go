@@ -169,12 +169,14 @@ func TestDiscardDeletedAfterACrash(t *testing.T) {
 			_, err := tx.ExecContext(ctx, "UPDATE endpoints SET deleted_at = 1 WHERE id = ?", e.ID)
 			return err
 		}))
-		n, err := w.DiscardDeleted(t.Context())
+		n, more, err := w.DiscardDeleted(t.Context(), never)
 		check(t, err)
 		equal(t, "discarded", n, 5)
-		n, err = w.DiscardDeleted(t.Context())
+		equal(t, "more", more, false)
+		n, more, err = w.DiscardDeleted(t.Context(), never)
 		check(t, err)
 		equal(t, "discarded again", n, 0)
+		equal(t, "more", more, false)
 		equal(t, "waiting for the other", len(claimFrom(t, w.Store, 10, other)), 5)
 	})
 }

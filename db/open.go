@@ -51,6 +51,7 @@ type Store struct {
 
 	auditOrder sequence
 	changes    atomic.Int64
+	onReplay   atomic.Pointer[func(relay.ID)]
 
 	courtesy *courtesy
 	receiver *committer

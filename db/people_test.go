@@ -141,7 +141,7 @@ func TestSessions(t *testing.T) {
 		w.clock.advance(time.Hour)
 		_, found = find("a")
 		equal(t, "after its expiry", found, false)
-		check(t, w.PruneSessions(t.Context()))
+		prune(t, w)
 		equal(t, "sessions", number(t, w.Store, "SELECT count(*) FROM sessions"), 1)
 		check(t, s.Delete("b"))
 		check(t, s.Delete("b"))
@@ -256,31 +256,48 @@ func TestIdempotency(t *testing.T) {
 	})
 }
 
-func TestLeases(t *testing.T) {
+func TestTaskLeases(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		take := func(owner int64) bool {
+		begin := func(owner int64) (TaskLease, bool) {
 			t.Helper()
-			mine, err := w.TakeLease(t.Context(), "retention", owner, time.Minute)
+			turn, mine, err := w.TakeTask(t.Context(), "retention", owner, time.Minute)
 			check(t, err)
-			return mine
+			return turn, mine
 		}
 		var wait sync.WaitGroup
-		var holder, holders atomic.Int64
+		var holders atomic.Int64
+		var first TaskLease
 		for owner := int64(1); owner <= 10; owner++ {
 			wait.Go(func() {
-				if take(owner) {
-					holder.Store(owner)
+				if turn, mine := begin(owner); mine {
+					first = turn
 					holders.Add(1)
 				}
 			})
 		}
 		wait.Wait()
 		equal(t, "holders", holders.Load(), 1)
-		equal(t, "renewed", take(holder.Load()), true)
-		equal(t, "taken from its holder", take(99), false)
+		_, mine := begin(99)
+		equal(t, "taken from its holder", mine, false)
 		w.clock.advance(2 * time.Minute)
-		equal(t, "taken after it ended", take(99), true)
-		equal(t, "taken back", take(holder.Load()), false)
+		second, mine := begin(99)
+		equal(t, "taken after its lease ended", mine, true)
+		equal(t, "steps", [2]int64{first.Step, second.Step}, [2]int64{1, 2})
+		check(t, w.LeaveTask(t.Context(), first, []byte("late"), 0)) // changes nothing
+		_, mine = begin(1)
+		equal(t, "taken back by who was late", mine, false)
+		check(t, w.LeaveTask(t.Context(), second, []byte("left"), time.Minute))
+		_, mine = begin(1)
+		equal(t, "taken while it rests", mine, false)
+		all, err := w.TaskLeases(t.Context())
+		check(t, err)
+		equal(t, "step", all["retention"].Step, 2)
+		w.clock.advance(2 * time.Minute)
+		third, mine := begin(1)
+		equal(t, "taken after its rest", mine, true)
+		equal(t, "what was left", string(third.State), "left")
+		check(t, w.LeaveTask(t.Context(), third, nil, 0))
+		equal(t, "rows", number(t, w.Store, "SELECT count(*) FROM leases"), 0)
 	})
 }
 
@@ -291,7 +308,7 @@ func TestBeat(t *testing.T) {
 		check(t, w.Beat(t.Context(), -5, "host", "web worker"))
 		equal(t, "started at", number(t, w.Store, "SELECT started_at FROM processes WHERE id = -5 AND roles = 'web worker'"), started)
 		w.clock.advance(25 * time.Hour)
-		check(t, w.Prune(t.Context()))
+		prune(t, w)
 		equal(t, "processes", number(t, w.Store, "SELECT count(*) FROM processes"), 0)
 	})
 }

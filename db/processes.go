@@ -39,3 +39,10 @@ func (s *Store) Beat(ctx context.Context, id int64, host, roles string) error {
 		return err
 	})
 }
+
+// AliveProcesses are those that have said so lately.
+func (s *Store) AliveProcesses(ctx context.Context) ([]int64, error) {
+	var ids []int64
+	err := s.r.NewSelect().Table("processes").Column("id").Where("beat_at > ?", micros(s.Now().Add(-4*deadAfter))).Scan(ctx, &ids)
+	return ids, translate(err)
+}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+
+	"github.com/reprise-dev/reprise/relay"
 )
 
 const (
@@ -13,27 +15,31 @@ const (
 	// foldAfter is how long statistics keep their minutes; then they are
 	// summed up by hours.
 	foldAfter = 48 * time.Hour
+	// statsKept is for how long charts and sums go back.
+	statsKept = 400 * 24 * time.Hour
 	// beatKept is how long a process that stopped is still listed.
 	beatKept = 24 * time.Hour
 )
 
 // Prune removes what has expired and folds old statistics, a little in each
-// transaction.
-func (s *Store) Prune(ctx context.Context) error {
+// transaction, until there is enough for now; then there may be more.
+func (s *Store) Prune(ctx context.Context, enough func() bool) (more bool, err error) {
 	if err := s.checkClocks(ctx); err != nil {
-		return err
+		return false, err
 	}
-	return errors.Join(
-		s.PruneSessions(ctx),
-		s.pruneExpired(ctx, "idempotency_keys", "caller, key"),
-		s.pruneExpired(ctx, "dedup_keys", "source_id, key"),
+	err = errors.Join(
+		s.pruneExpired(ctx, "sessions", "token", enough),
+		s.pruneExpired(ctx, "idempotency_keys", "caller, key", enough),
+		s.pruneExpired(ctx, "dedup_keys", "source_id, key", enough),
 		s.pruneBeats(ctx),
-		s.foldStats(ctx),
+		s.foldStats(ctx, enough),
+		s.pruneStats(ctx, enough),
 	)
+	return err == nil && enough(), err
 }
 
 // pruneExpired deletes rows of a table with an index on expires_at.
-func (s *Store) pruneExpired(ctx context.Context, table, pk string) error {
+func (s *Store) pruneExpired(ctx context.Context, table, pk string, enough func() bool) error {
 	for {
 		var gone int64
 		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
@@ -44,7 +50,7 @@ func (s *Store) pruneExpired(ctx context.Context, table, pk string) error {
 			}
 			return err
 		})
-		if err != nil || gone < pruneRows {
+		if err != nil || gone < pruneRows || enough() {
 			return err
 		}
 	}
@@ -58,7 +64,7 @@ func (s *Store) pruneBeats(ctx context.Context) error {
 }
 
 // foldStats adds the minutes of an hour to its first one, an hour at a time.
-func (s *Store) foldStats(ctx context.Context) error {
+func (s *Store) foldStats(ctx context.Context, enough func() bool) error {
 	before := minuteOf(s.Now().Add(-foldAfter)) / 60 * 60
 	for {
 		done := false
@@ -80,8 +86,34 @@ func (s *Store) foldStats(ctx context.Context) error {
 			_, err = tx.NewDelete().Table("stats").Where("minute % 60 <> 0 AND minute > ? AND minute < ?", hour, hour+60).Exec(ctx)
 			return err
 		})
-		if err != nil || done {
+		if err != nil || done || enough() {
 			return err
 		}
 	}
+}
+
+// pruneStats removes the statistics that nothing shows any more.
+func (s *Store) pruneStats(ctx context.Context, enough func() bool) error {
+	var projects []relay.ID
+	if err := s.r.NewSelect().Table("projects").Column("id").Scan(ctx, &projects); err != nil {
+		return translate(err)
+	}
+	before := minuteOf(s.Now().Add(-statsKept))
+	for _, project := range projects {
+		for gone := int64(pruneRows); gone == pruneRows && !enough(); {
+			err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+				some := tx.NewSelect().Table("stats").ColumnExpr("minute, kind, ref_id").Where("project_id = ? AND minute < ?", project, before).
+					OrderExpr("minute").Limit(pruneRows)
+				result, err := tx.NewDelete().Table("stats").Where("project_id = ? AND (minute, kind, ref_id) IN (?)", project, some).Exec(ctx)
+				if err == nil {
+					gone, err = result.RowsAffected()
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

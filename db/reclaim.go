@@ -35,6 +35,11 @@ type lapsed struct {
 // more. With all set it takes every lease: right when no other process can be
 // alive.
 func (s *Store) Reclaim(ctx context.Context, all bool) (int, error) {
+	if all {
+		if err := s.freeTasks(ctx); err != nil {
+			return 0, err
+		}
+	}
 	total := 0
 	for {
 		n, err := s.reclaimSome(ctx, all)

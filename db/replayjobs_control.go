@@ -109,7 +109,17 @@ func (s *Store) changeReplay(ctx context.Context, project, id relay.ID, action s
 	if err := s.SettleReplay(ctx, id); err != nil && relay.KindOf(err) != relay.KindUnavailable {
 		return relay.ReplayJob{}, err
 	}
+	s.tellReplay(id)
 	return s.Replay(ctx, project, id)
+}
+
+// OnReplay has fn called when a job was started or changed through this store.
+func (s *Store) OnReplay(fn func(relay.ID)) { s.onReplay.Store(&fn) }
+
+func (s *Store) tellReplay(id relay.ID) {
+	if fn := s.onReplay.Load(); fn != nil {
+		(*fn)(id)
+	}
 }
 
 func saveReplay(ctx context.Context, tx bun.Tx, row *replayRow) error {

@@ -291,5 +291,6 @@ func (s *Store) PlanBackfill(ctx context.Context, project, endpoint relay.ID, da
 	if err := s.insertReplay(ctx, row, entry); err != nil {
 		return relay.ReplayJob{}, err
 	}
+	s.tellReplay(j.ID)
 	return s.Replay(ctx, project, j.ID)
 }

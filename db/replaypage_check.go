@@ -21,9 +21,22 @@ type RunningReplay struct {
 
 // RunningReplays are the jobs of all projects that run or have to settle.
 func (s *Store) RunningReplays(ctx context.Context) ([]RunningReplay, error) {
+	return s.runningReplays(ctx, "1 = 1")
+}
+
+// RunningReplay is one of them; one that neither runs nor has to settle is zero.
+func (s *Store) RunningReplay(ctx context.Context, id relay.ID) (RunningReplay, error) {
+	found, err := s.runningReplays(ctx, "id = ?", id)
+	if err != nil || len(found) == 0 {
+		return RunningReplay{}, err
+	}
+	return found[0], nil
+}
+
+func (s *Store) runningReplays(ctx context.Context, which string, args ...any) ([]RunningReplay, error) {
 	var rows []replayRow
 	err := s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("replays", "replays_open")).Column("id", "project_id", "status", "settling", "rate_limit").
-		Where("(finished_at IS NULL OR settling) AND (status = 'running' OR settling)").OrderExpr("id").Scan(ctx)
+		Where("(finished_at IS NULL OR settling) AND (status = 'running' OR settling)").Where(which, args...).OrderExpr("id").Scan(ctx)
 	if err != nil {
 		return nil, translate(err)
 	}

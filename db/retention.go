@@ -16,8 +16,20 @@ type RetentionOptions struct {
 	AuditDays int // 0: 365
 	// All removes whatever is old at once, and believes the clock: somebody said so.
 	All bool
-	// Renew is asked between batches whether to go on; nil: always.
-	Renew func(context.Context) (bool, error)
+	// Enough is asked between batches whether to leave the rest for later; nil: never.
+	Enough func() bool
+}
+
+func (o *RetentionOptions) enough() bool { return o.Enough != nil && o.Enough() }
+
+// RetentionRun is how far a run of retention has come.
+type RetentionRun struct {
+	Report RetentionReport
+	Begun  bool
+	Listed bool            // all sources are done
+	Source *RetainedSource // the one that is under way, or the last one
+	From   relay.ID        // the event of it where the run goes on
+	Most   int             // how many of its events may be removed; 0: not known yet
 }
 
 // RetentionReport is what retention removed, or would.
@@ -61,60 +73,78 @@ func (s *Store) RunRetention(ctx context.Context, o RetentionOptions) (Retention
 }
 
 func (s *Store) retain(ctx context.Context, o RetentionOptions, preview bool) (RetentionReport, error) {
-	var out RetentionReport
-	if err := s.refreshConfig(ctx); err != nil {
-		return out, err
-	}
-	if !o.All {
-		if err := s.checkClocks(ctx); err != nil {
-			return out, err
-		}
-	}
-	var err error
-	if out.Plans, err = s.expirePlans(ctx, preview); err != nil {
-		return out, err
-	}
-	sources, err := s.sourcesWithEvents(ctx)
-	if err != nil {
-		return out, err
-	}
-	for _, src := range sources {
-		left, err := s.retainSource(ctx, o, &src, preview)
-		if err != nil {
-			return out, err
-		}
-		out.Left = out.Left || left
-		if src.Events > 0 {
-			out.Sources = append(out.Sources, src)
-		}
-	}
-	if out.Replays, err = s.retainReplays(ctx, preview); err != nil {
-		return out, err
-	}
-	out.AuditEntries, err = s.retainAudit(ctx, o, preview)
-	return out, err
+	var run RetentionRun
+	o.Enough = nil
+	_, err := s.continueRetention(ctx, o, &run, preview)
+	return run.Report, err
 }
 
-// sourcesWithEvents hops over an index from one source to the next, those of
-// deleted ones included.
-func (s *Store) sourcesWithEvents(ctx context.Context) ([]RetainedSource, error) {
-	var out []RetainedSource
-	config := s.Config()
-	for project, source := zeroID(), zeroID(); ; {
-		var next []RetainedSource
-		err := s.r.NewSelect().TableExpr(s.using("events", "events_source")).Column("project_id", "source_id").
-			Where("(project_id, source_id) > (?, ?)", project, source).OrderExpr("project_id, source_id").Limit(1).Scan(ctx, &next)
-		if err != nil || len(next) == 0 {
-			return out, translate(err)
-		}
-		r, days := next[0], defaultRetention
-		project, source = r.ProjectID[:], r.SourceID[:]
-		if src, ok := config.Source(r.SourceID); ok {
-			r.Name, days = src.Name, src.RetentionDays
-		}
-		r.Before = s.Now().AddDate(0, 0, -days)
-		out = append(out, r)
+// ContinueRetention goes on with a run until there is enough, and reports
+// whether it is done.
+func (s *Store) ContinueRetention(ctx context.Context, o RetentionOptions, run *RetentionRun) (done bool, err error) {
+	return s.continueRetention(ctx, o, run, false)
+}
+
+func (s *Store) continueRetention(ctx context.Context, o RetentionOptions, run *RetentionRun, preview bool) (done bool, err error) {
+	if err := s.refreshConfig(ctx); err != nil {
+		return false, err
 	}
+	if !run.Begun {
+		if !o.All {
+			if err := s.checkClocks(ctx); err != nil {
+				return false, err
+			}
+		}
+		if run.Report.Plans, err = s.expirePlans(ctx, preview); err != nil {
+			return false, err
+		}
+		run.Begun = true
+	}
+	for !run.Listed {
+		if done, err := s.retainSource(ctx, o, run, preview); err != nil || !done {
+			return false, err
+		}
+		if err := s.nextSource(ctx, run); err != nil {
+			return false, err
+		}
+	}
+	n, err := s.retainReplays(ctx, preview)
+	run.Report.Replays += n
+	if err != nil || o.enough() {
+		return false, err
+	}
+	n, left, err := s.retainAudit(ctx, o, preview)
+	run.Report.AuditEntries += n
+	return err == nil && !left, err
+}
+
+// nextSource goes from a source to the next one that has events, those of deleted
+// sources included, and notes what the last one lost.
+func (s *Store) nextSource(ctx context.Context, run *RetentionRun) error {
+	project, source := zeroID(), zeroID()
+	if last := run.Source; last != nil {
+		if last.Events > 0 {
+			run.Report.Sources = append(run.Report.Sources, *last)
+		}
+		project, source = last.ProjectID[:], last.SourceID[:]
+	}
+	var next []RetainedSource
+	err := s.r.NewSelect().TableExpr(s.using("events", "events_source")).Column("project_id", "source_id").
+		Where("(project_id, source_id) > (?, ?)", project, source).OrderExpr("project_id, source_id").Limit(1).Scan(ctx, &next)
+	if err != nil {
+		return translate(err)
+	}
+	run.Source, run.From, run.Most, run.Listed = nil, relay.ID{}, 0, len(next) == 0
+	if run.Listed {
+		return nil
+	}
+	r, days := next[0], defaultRetention
+	if src, ok := s.Config().Source(r.SourceID); ok {
+		r.Name, days = src.Name, src.RetentionDays
+	}
+	r.Before = s.Now().AddDate(0, 0, -days)
+	run.Source = &r
+	return nil
 }
 
 // idSpan is a range of ids, the second exclusive.
@@ -134,12 +164,16 @@ func (s *Store) keptSpans(ctx context.Context, idb bun.IDB, project relay.ID) ([
 	return spans, translate(err)
 }
 
-// retainSource removes what is old of a source, up to what one run may.
-func (s *Store) retainSource(ctx context.Context, o RetentionOptions, src *RetainedSource, preview bool) (left bool, err error) {
-	most := 0 // not known yet
-	for from := zeroID(); ; {
-		if !o.All && src.Events >= max(most, relay.MostRemoved(0)) {
-			if most == 0 {
+// retainSource removes what is old of the source under way, up to what one run
+// may, and reports whether that is done.
+func (s *Store) retainSource(ctx context.Context, o RetentionOptions, run *RetentionRun, preview bool) (done bool, err error) {
+	src := run.Source
+	if src == nil { // the run begins
+		return true, nil
+	}
+	for {
+		if !o.All && src.Events >= max(run.Most, relay.MostRemoved(0)) {
+			if run.Most == 0 {
 				there := s.r.NewSelect().TableExpr(s.using("events", "events_source")).Where("project_id = ? AND source_id = ?", src.ProjectID, src.SourceID)
 				n, err := there.Count(ctx)
 				if err != nil {
@@ -148,42 +182,40 @@ func (s *Store) retainSource(ctx context.Context, o RetentionOptions, src *Retai
 				if !preview {
 					n += int64(src.Events)
 				}
-				most = relay.MostRemoved(int(n))
+				run.Most = relay.MostRemoved(int(n))
 			}
-			if src.Events >= most {
+			if src.Events >= run.Most {
+				run.Report.Left = true
 				return true, nil
 			}
 		}
 		var ids []relay.ID
 		q := s.r.NewSelect().TableExpr(s.using("events", "events_source")).Column("id").
-			Where("project_id = ? AND source_id = ? AND id >= ? AND id < ?", src.ProjectID, src.SourceID, from, idBound(src.Before)).
+			Where("project_id = ? AND source_id = ? AND id >= ? AND id < ?", src.ProjectID, src.SourceID, run.From[:], idBound(src.Before)).
 			OrderExpr("id").Limit(retentionRows)
 		if err := q.Scan(ctx, &ids); err != nil || len(ids) == 0 {
-			return false, translate(err)
+			return err == nil, translate(err)
 		}
-		from = nextID(ids[len(ids)-1])
 		if err := s.retainBatch(ctx, src, ids, preview); err != nil {
 			return false, err
 		}
+		run.From = relay.ID(nextID(ids[len(ids)-1]))
 		if len(ids) < retentionRows {
-			return false, nil
+			return true, nil
 		}
-		if o.Renew != nil && !preview {
-			if on, err := o.Renew(ctx); err != nil || !on {
-				return false, err
-			}
+		if o.enough() {
+			return false, nil
 		}
 	}
 }
 
 // retainBatch removes those of some old events that nothing needs.
 func (s *Store) retainBatch(ctx context.Context, src *RetainedSource, ids []relay.ID, preview bool) error {
-	run, idb := s.write, bun.IDB(s.r)
 	if preview {
-		return s.retainSome(ctx, idb, src, ids, true)
+		return s.retainSome(ctx, s.r, src, ids, true)
 	}
 	counted := *src
-	return run(ctx, func(ctx context.Context, tx bun.Tx) error {
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		*src = counted
 		if s.pg { // against replays of these events
 			_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(h, 1)) FROM (SELECT encode(id, 'hex') AS h

@@ -77,16 +77,17 @@ func (s *Store) dropOrphans(ctx context.Context) error {
 	}
 }
 
-func (s *Store) retainAudit(ctx context.Context, o RetentionOptions, preview bool) (int, error) {
+func (s *Store) retainAudit(ctx context.Context, o RetentionOptions, preview bool) (removed int, left bool, err error) {
 	days := o.AuditDays
 	if days <= 0 {
 		days = defaultAuditDays
 	}
 	before := idBound(s.Now().AddDate(0, 0, -days))
 	if preview {
-		return s.countOf(ctx, s.r.NewSelect().Table("audit_log").ColumnExpr("1").Where("id < ?", before))
+		removed, err = s.countOf(ctx, s.r.NewSelect().Table("audit_log").ColumnExpr("1").Where("id < ?", before))
+		return removed, false, err
 	}
-	for total := 0; ; {
+	for {
 		var gone int64
 		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 			some := tx.NewSelect().Table("audit_log").Column("id").Where("id < ?", before).OrderExpr("id").Limit(retentionRows)
@@ -96,8 +97,8 @@ func (s *Store) retainAudit(ctx context.Context, o RetentionOptions, preview boo
 			}
 			return err
 		})
-		if total += int(gone); err != nil || gone < retentionRows {
-			return total, err
+		if removed += int(gone); err != nil || gone < retentionRows || o.enough() {
+			return removed, gone == retentionRows, err
 		}
 	}
 }

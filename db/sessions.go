@@ -67,8 +67,3 @@ func (t *SessionStore) Commit(token string, data []byte, expiry time.Time) error
 
 // Delete is DeleteCtx for callers without a context.
 func (t *SessionStore) Delete(token string) error { return t.DeleteCtx(context.Background(), token) }
-
-// PruneSessions removes sessions that have expired.
-func (s *Store) PruneSessions(ctx context.Context) error {
-	return s.pruneExpired(ctx, "sessions", "token")
-}

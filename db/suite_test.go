@@ -172,6 +172,15 @@ func (w *world) receive(t testing.TB, endpoints ...*relay.Endpoint) Reception {
 	return in
 }
 
+func never() bool { return false }
+
+func prune(t testing.TB, w *world) {
+	t.Helper()
+	more, err := w.Prune(t.Context(), never)
+	check(t, err)
+	equal(t, "more to prune", more, false)
+}
+
 var everyLane = []relay.Lane{relay.LaneLive, relay.LaneRetry, relay.LaneReplay}
 
 func claimFrom(t testing.TB, s *Store, limit int, endpoints ...*relay.Endpoint) []Claim {

@@ -40,6 +40,19 @@ func (c *Client) Tell(ctx context.Context) {
 	})
 }
 
+// ReplayChanged has a job worked on at once that was started or changed, instead
+// of within a second.
+func (c *Client) ReplayChanged(id relay.ID) {
+	if c.Engine != nil {
+		c.Engine.replayChanged(id)
+		return
+	}
+	queue, task := sliceTask(sliceName(kindReplay, id), 0, time.Now())
+	if enqueue(context.Background(), asynq.NewClientFromRedisClient(c.Redis), queue, task) == nil {
+		NewWake(c.Redis, "slices").Publish(context.Background())
+	}
+}
+
 // Nudge tells that endpoints have due work. It never blocks.
 func (c *Client) Nudge(endpoints ...relay.ID) {
 	for _, id := range endpoints {

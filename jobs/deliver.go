@@ -176,7 +176,7 @@ func (e *Engine) deliver(ctx context.Context, c claim, look *look) {
 		e.release(c, 0)
 		return
 	}
-	if waited {
+	if waited || e.silent() {
 		c.since = time.Time{}
 	}
 	standing, result, err := e.send(ctx, c, ep, look)

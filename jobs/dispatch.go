@@ -63,7 +63,9 @@ func (e *Engine) lookForDue(ctx context.Context) time.Duration {
 			next = min(next, wait)
 			continue
 		}
-		if ep, ok := config.Endpoint(d.EndpointID); ok && ep.Status != relay.EndpointPaused {
+		if config.Deleted(d.EndpointID) {
+			e.deleted.Store(true)
+		} else if ep, ok := config.Endpoint(d.EndpointID); ok && ep.Status != relay.EndpointPaused {
 			e.asked.isDue(d.EndpointID, d.Lane == relay.LaneReplay)
 		}
 	}

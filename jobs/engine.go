@@ -40,7 +40,7 @@ type Engine struct {
 	EngineOptions
 	owner    int64
 	client   *asynq.Client
-	server   *asynq.Server
+	servers  []*asynq.Server
 	hand     *hand
 	asked    *asked
 	places   *places
@@ -48,6 +48,13 @@ type Engine struct {
 	alone    chan struct{} // for what may have killed a process
 	looks    chan struct{}
 	redisOK  atomic.Bool
+	kinds    map[string]sliced
+	deleted  atomic.Bool  // a deleted endpoint has deliveries that are due
+	sealed   atomic.Bool  // no headers of an earlier version are left
+	started  time.Time    // by this process's clock, which nobody sets
+	beat     atomic.Int64 // when this process last said that it lives, since then
+
+	slicesWake *Wake
 
 	sending sync.WaitGroup
 	gate    sync.RWMutex // nothing joins sending once accept has ended
@@ -83,7 +90,9 @@ func NewEngine(o EngineOptions) *Engine {
 		payloads:      newPayloads(payloadBytes),
 		alone:         make(chan struct{}, 1),
 		looks:         make(chan struct{}, 1),
+		started:       time.Now(),
 	}
+	e.kinds = e.sliced()
 	e.redisOK.Store(true)
 	e.abort, e.halt = context.WithCancel(context.Background())
 	e.accept, e.refuse = context.WithCancel(e.abort)
@@ -103,21 +112,11 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.Store.Beat(ctx, e.owner, e.Host, "worker"); err != nil {
 		return err
 	}
-	asking, err := hooked(e.Redis, e.Wake.Hook())
-	if err != nil {
+	e.slicesWake = NewWake(e.Wake.client, "slices")
+	if err := e.serve(e.Wake, e.process, windowOf(e.Concurrency), map[string]int{ownQueue(e.owner): 8, queueDeliver: 2}); err != nil {
 		return err
 	}
-	e.server = asynq.NewServerFromRedisClient(asking, asynq.Config{
-		Concurrency:              windowOf(e.Concurrency),
-		Queues:                   map[string]int{ownQueue(e.owner): 8, queueDeliver: 2},
-		TaskCheckInterval:        CheckInterval,
-		DelayedTaskCheckInterval: time.Minute,
-		ShutdownTimeout:          2 * time.Second,
-		Logger:                   &asynqLog{log: e.Log},
-		LogLevel:                 asynq.WarnLevel,
-		BaseContext:              func() context.Context { return e.abort },
-	})
-	if err := e.server.Start(asynq.HandlerFunc(e.process)); err != nil {
+	if err := e.serve(e.slicesWake, e.processSlice, mostSlices, map[string]int{queueReplay: 3, queueMaintenance: 1}); err != nil {
 		return err
 	}
 	if err := e.tryRedis(ctx); err != nil {
@@ -125,15 +124,32 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
-	e.loops.Go(func() { e.dispatch(loops) })
+	for _, loop := range []func(context.Context){e.heartbeat, e.dispatch, e.reconcile, e.watchRedis, e.watchSenders} {
+		e.loops.Go(func() { loop(loops) })
+	}
 	e.loops.Go(func() { e.asked.run(loops, func(w work) { e.give(loops, w) }) })
-	e.loops.Go(func() { e.reconcile(loops) })
-	e.loops.Go(func() { e.replay(loops) })
-	e.loops.Go(func() { e.retention(loops) })
-	e.loops.Go(func() { e.sealHeaders(loops) })
-	e.loops.Go(func() { e.watchRedis(loops) })
-	e.loops.Go(func() { e.watchSenders(loops) })
-	e.loops.Go(func() { e.Wake.Subscribe(loops, e.Wake.Nudge) })
+	for _, wake := range []*Wake{e.Wake, e.slicesWake} {
+		e.loops.Go(func() { wake.Subscribe(loops, wake.Nudge) })
+	}
+	return nil
+}
+
+// serve lets asynq hand the tasks of some queues to a handler.
+func (e *Engine) serve(wake *Wake, handler asynq.HandlerFunc, concurrency int, queues map[string]int) error {
+	asking, err := hooked(e.Redis, wake.Hook())
+	if err != nil {
+		return err
+	}
+	server := asynq.NewServerFromRedisClient(asking, asynq.Config{
+		Concurrency: concurrency, Queues: queues,
+		TaskCheckInterval: CheckInterval, DelayedTaskCheckInterval: time.Minute, ShutdownTimeout: 2 * time.Second,
+		Logger: &asynqLog{log: e.Log}, LogLevel: asynq.WarnLevel,
+		BaseContext: func() context.Context { return e.abort },
+	})
+	if err := server.Start(handler); err != nil {
+		return err
+	}
+	e.servers = append(e.servers, server)
 	return nil
 }
 
@@ -157,7 +173,10 @@ func (e *Engine) Stop(grace time.Duration) {
 	e.stop()
 	e.loops.Wait()
 	e.Wake.Close()
-	e.server.Stop()
+	e.slicesWake.Close()
+	for _, server := range e.servers {
+		server.Stop()
+	}
 	e.gate.Lock()
 	e.refuse()
 	e.gate.Unlock()
@@ -173,7 +192,9 @@ func (e *Engine) Stop(grace time.Duration) {
 		e.halt()
 		<-finished
 	}
-	e.server.Shutdown()
+	for _, server := range e.servers {
+		server.Shutdown()
+	}
 	e.halt()
 	e.dropQueue(context.Background(), ownQueue(e.owner))
 }

@@ -176,6 +176,7 @@ func (r *rig) start(change ...func(*EngineOptions)) *Engine {
 	r.engine = e
 	r.client = NewClient(r.redis, r.alone, o.Wake)
 	r.client.Engine = e
+	r.store.OnReplay(r.client.ReplayChanged)
 	var once sync.Once
 	stop := func() { once.Do(func() { e.Stop(20 * time.Second) }) }
 	r.t.Cleanup(stop)

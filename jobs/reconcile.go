@@ -2,28 +2,50 @@ package jobs
 
 import (
 	"context"
+	"strings"
 	"time"
+
+	"github.com/hibiken/asynq"
 
 	"github.com/reprise-dev/reprise/relay"
 )
 
 const (
-	reconcileTick = 3 * time.Second
-	pruneTick     = 10 * time.Minute
+	reconcileEvery = time.Second
+	// reclaimEvery is how often leases are looked for that have lapsed.
+	reclaimEvery = 3 * time.Second
+	// dailyEvery is how often it is looked whether retention is due, and
+	// whether dead processes have left anything in Redis.
+	dailyEvery = time.Minute
 )
 
-// reconcile is a plain loop, for it must work when Redis does not: it gives
-// back what dead processes held, finishes discarding for deleted endpoints,
-// tells that this process lives, and now and then removes what has expired.
+// reconcile is a plain loop, for it must work when Redis does not: it gives back
+// what dead processes held, and makes the task of a slice for everything long
+// that nobody works on.
 func (e *Engine) reconcile(ctx context.Context) {
-	tick := time.NewTicker(reconcileTick)
+	tick := time.NewTicker(reconcileEvery)
 	defer tick.Stop()
-	var pruned time.Time
+	var reclaimed, daily time.Time
 	for {
-		e.reconcileOnce(ctx)
-		if now := e.Now(); now.Sub(pruned) > pruneTick {
-			pruned = now
-			e.prune(ctx)
+		now := e.Now()
+		names := []string{kindPrune}
+		if now.Sub(reclaimed) >= reclaimEvery {
+			reclaimed = now
+			e.reclaim(ctx)
+		}
+		if now.Sub(daily) >= dailyEvery {
+			daily = now
+			names = append(names, kindRetention)
+			e.tidyRedis(ctx)
+		}
+		if !e.sealed.Load() {
+			names = append(names, kindSeal)
+		}
+		if e.deleted.Swap(false) {
+			names = append(names, kindDiscard)
+		}
+		if err := e.giveSlices(ctx, names); err != nil && ctx.Err() == nil {
+			e.Log.Warn("looking for what is to be done", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -33,31 +55,113 @@ func (e *Engine) reconcile(ctx context.Context) {
 	}
 }
 
-func (e *Engine) reconcileOnce(ctx context.Context) {
-	err := e.Store.Beat(ctx, e.owner, e.Host, "worker")
-	n := 0
-	if err == nil {
-		n, err = e.Store.Reclaim(ctx, false)
+func (e *Engine) reclaim(ctx context.Context) {
+	n, err := e.Store.Reclaim(ctx, false)
+	if err != nil && ctx.Err() == nil {
+		e.Log.Warn("reclaiming deliveries", "error", err)
 	}
 	if n > 0 {
 		e.Log.Info("deliveries of a process that went silent are due again", "count", n)
 		e.look()
 	}
-	if err == nil {
-		_, err = e.Store.DiscardDeleted(ctx)
+}
+
+// giveSlices makes tasks for what is named, for the replay jobs that run and for
+// what a slice has left, unless it rests or somebody works on it.
+func (e *Engine) giveSlices(ctx context.Context, names []string) error {
+	turns, err := e.Store.TaskLeases(ctx)
+	if err != nil {
+		return err
 	}
-	if err != nil && ctx.Err() == nil {
-		e.Log.Warn("reconciling", "error", err)
+	running, err := e.Store.RunningReplays(ctx)
+	if err != nil {
+		return err
+	}
+	for _, job := range running {
+		names = append(names, sliceName(kindReplay, job.ID))
+	}
+	for name := range turns {
+		if name == kindRetention || name == kindDiscard {
+			names = append(names, name)
+		}
+	}
+	now, given := e.Now(), map[string]bool{}
+	for _, name := range names {
+		if turn := turns[name]; !given[name] && !turn.Until.After(now) {
+			given[name] = true
+			e.giveSlice(ctx, name, turn.Step)
+		}
+	}
+	return nil
+}
+
+// tidyRedis removes the queues of processes that are gone, and what asynq put
+// aside of tasks whose process died: what they spoke of is found in SQL.
+func (e *Engine) tidyRedis(ctx context.Context) {
+	if e.Alone || !e.redisOK.Load() {
+		return
+	}
+	alive, err := e.Store.AliveProcesses(ctx)
+	if err != nil {
+		return
+	}
+	inspect := asynq.NewInspectorFromRedisClient(e.Redis)
+	queues, err := inspect.Queues()
+	if err != nil {
+		return
+	}
+	own := map[string]bool{}
+	for _, id := range alive {
+		own[ownQueue(id)] = true
+	}
+	for _, queue := range queues {
+		if strings.HasPrefix(queue, queueDeliver+":") && !own[queue] {
+			e.dropQueue(ctx, queue)
+			continue
+		}
+		if _, err := inspect.DeleteAllArchivedTasks(queue); err != nil {
+			e.Log.Debug("removing what asynq put aside", "queue", queue, "error", err)
+		}
 	}
 }
 
-// prune runs on one process at a time, which holds a lease in SQL.
-func (e *Engine) prune(ctx context.Context) {
-	mine, err := e.Store.TakeLease(ctx, "prune", e.owner, pruneTick)
-	if err == nil && mine {
-		err = e.Store.Prune(ctx)
+// heartbeat says that this process lives, every two seconds, on a connection of
+// its own. Whether it could is in beat.
+func (e *Engine) heartbeat(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		if err := e.Store.Beat(ctx, e.owner, e.Host, "worker"); err == nil {
+			e.beat.Store(int64(time.Since(e.started)))
+		} else if ctx.Err() == nil {
+			e.Log.Warn("saying that this process lives", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
-	if err != nil && ctx.Err() == nil && relay.KindOf(err) != relay.KindUnavailable {
-		e.Log.Warn("pruning", "error", err)
+}
+
+const (
+	beatEvery = 2 * time.Second
+	// silentAfter is how old the last beat of a process may be before it looks
+	// at a claim again that it is about to begin: others may have taken it over.
+	silentAfter = 10 * time.Second
+)
+
+// silent reports whether others may take this process for dead.
+func (e *Engine) silent() bool {
+	return !e.Alone && time.Since(e.started)-time.Duration(e.beat.Load()) > silentAfter
+}
+
+// replayChanged has a job worked on at once that somebody changed.
+func (e *Engine) replayChanged(id relay.ID) {
+	turns, err := e.Store.TaskLeases(e.accept)
+	if err != nil {
+		return // it is found within a second
 	}
+	name := sliceName(kindReplay, id)
+	e.giveSlice(e.accept, name, turns[name].Step)
 }

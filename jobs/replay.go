@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/binary"
 	"time"
 
 	"github.com/reprise-dev/reprise/db"
@@ -12,13 +13,9 @@ const (
 	// replayTick is how often deliveries are made: so often that each time
 	// only a few are, and live ones do not wait long for the database.
 	replayTick = 50 * time.Millisecond
-	// replayLook is how often jobs are looked at: for how long it goes
-	// unnoticed that one was paused.
+	// replayLook is how often a job is looked at: for how long it goes unnoticed
+	// that it was paused.
 	replayLook = 100 * time.Millisecond
-	replayIdle = 250 * time.Millisecond // the same while none runs
-	// replayLease is how long the process that runs a job may be silent
-	// before another one takes it over.
-	replayLease = 5 * time.Second
 	// replayBurst is for how long a job may catch up what it did not make.
 	replayBurst = 250 * time.Millisecond
 	// replayAhead is for how long deliveries are made ahead of the senders.
@@ -28,115 +25,90 @@ const (
 	replayCheck = 250 * time.Millisecond
 )
 
-// replayRun is a job that this process runs.
+// replayRun is a job during one slice.
 type replayRun struct {
-	rate    float64 // deliveries a second; 0: it may make none
+	*db.ReplayWalk
+	id      relay.ID
+	rate    float64 // deliveries a second
 	room    int     // how many may be made until it is looked at again
-	walk    *db.ReplayWalk
 	credit  float64 // deliveries that may be made now
 	at      time.Time
-	leased  time.Time // until when nobody else runs it
 	checked time.Time
 }
 
-// replay is a plain loop that makes the deliveries of replay jobs, each at its
-// own rate. A job is run by one process at a time; two would harm nothing but
-// its pace.
-func (e *Engine) replay(ctx context.Context) {
-	runs := map[relay.ID]*replayRun{}
-	var looked time.Time
+// state is what the next slice goes on with: the credit, and of when it is.
+func (r *replayRun) state() []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(r.credit*1000))
+	return binary.BigEndian.AppendUint64(b, uint64(r.at.UnixMicro()))
+}
+
+func (r *replayRun) restore(state []byte) {
+	if len(state) == 16 {
+		r.credit = float64(binary.BigEndian.Uint64(state)) / 1000
+		r.at = time.UnixMicro(int64(binary.BigEndian.Uint64(state[8:])))
+	}
+}
+
+// replaySlice makes the deliveries of a replay job at its rate, and lets them
+// follow what somebody did to it.
+func (e *Engine) replaySlice(ctx context.Context, s *slice) (after, error) {
+	run := &replayRun{id: s.id, ReplayWalk: e.Store.WalkReplay(s.id), at: e.Now()}
+	run.restore(s.State)
 	tick := time.NewTimer(0)
 	defer tick.Stop()
+	var looked time.Time
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return after{more: true, state: run.state()}, nil
 		case <-tick.C:
 		}
 		if now := e.Now(); now.Sub(looked) >= replayLook {
 			looked = now
-			e.lookAtReplays(ctx, runs)
+			if going, err := e.lookAtReplay(ctx, run); err != nil || !going {
+				return after{}, err
+			}
 		}
-		next := replayIdle
-		for id, run := range runs {
-			next = min(next, replayLook)
-			if run.rate*replayTick.Seconds() >= 1 {
-				next = replayTick
-			}
-			if err := e.makeReplays(ctx, run); err != nil {
-				e.warnReplay(ctx, id, err)
-			}
+		if err := e.makeReplays(ctx, run); err != nil {
+			return after{}, err
+		}
+		if s.enough() {
+			return after{more: true, state: run.state()}, nil
+		}
+		next := replayLook
+		if run.rate*replayTick.Seconds() >= 1 {
+			next = replayTick
 		}
 		tick.Reset(next)
 	}
 }
 
-// lookAtReplays finds out which jobs there are, and what each may do next.
-func (e *Engine) lookAtReplays(ctx context.Context, runs map[relay.ID]*replayRun) {
-	open, err := e.Store.RunningReplays(ctx)
+// lookAtReplay finds out what a job may do next, and whether anything at all.
+func (e *Engine) lookAtReplay(ctx context.Context, run *replayRun) (going bool, err error) {
+	job, err := e.Store.RunningReplay(ctx, run.id)
 	if err != nil {
-		if ctx.Err() == nil {
-			e.Log.Warn("looking for replay jobs", "error", err)
-		}
-		return
-	}
-	alive := map[relay.ID]bool{}
-	for _, job := range open {
-		alive[job.ID] = true
-		run := runs[job.ID]
-		if run == nil {
-			run = &replayRun{at: e.Now(), walk: e.Store.WalkReplay(job.ID)}
-			runs[job.ID] = run
-		}
-		run.rate = 0
-		if err := e.lookAtReplay(ctx, job, run); err != nil {
-			e.warnReplay(ctx, job.ID, err)
-		}
-	}
-	for id := range runs {
-		if !alive[id] {
-			delete(runs, id)
-		}
-	}
-}
-
-func (e *Engine) warnReplay(ctx context.Context, id relay.ID, err error) {
-	if ctx.Err() == nil {
-		e.Log.Warn("running a replay job", "replay_id", relay.PrefixReplay.Format(id), "error", err)
-	}
-}
-
-func (e *Engine) lookAtReplay(ctx context.Context, job db.RunningReplay, run *replayRun) error {
-	now := e.Now()
-	if !e.Alone && run.leased.Sub(now) < replayLease/2 {
-		mine, err := e.Store.TakeLease(ctx, "replay:"+job.ID.Hex(), e.owner, replayLease)
-		if err != nil || !mine {
-			return err
-		}
-		run.leased = now.Add(replayLease)
+		return false, err
 	}
 	if job.Settling {
-		if err := e.Store.SettleReplay(ctx, job.ID); err != nil {
-			return err
+		if err := e.Store.SettleReplay(ctx, run.id); err != nil {
+			return false, err
 		}
 		e.look()
 	}
+	run.rate, run.room = 0, 0
 	if !job.Running {
-		return nil
+		return job.Settling, nil
 	}
-	if now.Sub(run.checked) >= replayCheck {
+	if now := e.Now(); now.Sub(run.checked) >= replayCheck {
 		run.checked = now
-		if status, err := e.Store.CheckReplay(ctx, job.ID); err != nil || status != relay.ReplayRunning {
-			return err
+		if status, err := e.Store.CheckReplay(ctx, run.id); err != nil || status != relay.ReplayRunning {
+			return err == nil, err
 		}
 	}
-	waiting, err := e.Store.ReplayWaiting(ctx, job.ID)
-	if err != nil {
-		return err
-	}
+	waiting, err := e.Store.ReplayWaiting(ctx, run.id)
 	run.rate = float64(job.RateLimit)
 	run.room = max(int(run.rate*replayAhead.Seconds()), 2) - waiting
-	return nil
+	return true, err
 }
 
 // makeReplays makes as many deliveries as the job's rate and the deliveries
@@ -150,7 +122,7 @@ func (e *Engine) makeReplays(ctx context.Context, run *replayRun) error {
 		if n < 1 {
 			return nil
 		}
-		step, err := run.walk.Next(ctx, n, nil)
+		step, err := run.Next(ctx, n, nil)
 		if err != nil {
 			return err
 		}

@@ -52,9 +52,7 @@ func TestRetentionRunsOnceADay(t *testing.T) {
 		var both sync.WaitGroup
 		for _, e := range engines {
 			both.Go(func() {
-				if err := e.retentionOnce(t.Context()); err != nil {
-					t.Error(err)
-				}
+				e.doSlice(kindRetention)
 			})
 		}
 		both.Wait()

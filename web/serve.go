@@ -151,6 +151,7 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 		}
 	}
 	s.client = jobs.NewClient(redis, embedded, jobs.NewWake(others, "work"))
+	s.store.OnReplay(s.client.ReplayChanged)
 	if !want.worker {
 		telling, stop := context.WithCancel(context.WithoutCancel(ctx))
 		told := make(chan struct{})
