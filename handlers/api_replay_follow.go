@@ -38,6 +38,7 @@ func (a *App) tell(ctx context.Context, out *sse, c *caller, job relay.ReplayJob
 	defer leave()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	may := permit{caller: c, looked: time.Now()}
 	var said []byte
 	for spoken := time.Now(); ; {
 		state := jobState(&job)
@@ -57,7 +58,7 @@ func (a *App) tell(ctx context.Context, out *sse, c *caller, job relay.ReplayJob
 			return out.event("end", state)
 		}
 		job, err = next(ctx, beat.C)
-		if ctx.Err() != nil || !a.mayGoOn(c) {
+		if ctx.Err() != nil || !may.holds(ctx, a) {
 			return nil
 		}
 		if err != nil {
@@ -66,9 +67,24 @@ func (a *App) tell(ctx context.Context, out *sse, c *caller, job relay.ReplayJob
 	}
 }
 
-// mayGoOn reports whether the key of a caller is still one.
-func (a *App) mayGoOn(c *caller) bool {
-	return c.User != nil || a.store.KeyLives(c.ID())
+// permit tells whether the caller of a long answer may still read.
+type permit struct {
+	*caller
+	looked time.Time
+}
+
+// holds asks no more often than ordinary calls would. While the database does not
+// answer, nothing has ended.
+func (p *permit) holds(ctx context.Context, a *App) bool {
+	if p.User == nil {
+		return a.store.KeyLives(p.ID())
+	}
+	if time.Since(p.looked) < a.personLook {
+		return true
+	}
+	p.looked = time.Now()
+	lives, err := a.sessionLives(ctx, p.caller)
+	return err != nil || lives
 }
 
 // exportReplay gives out the deliveries of a job, however many they are.

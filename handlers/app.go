@@ -83,6 +83,7 @@ type App struct {
 	streams                  *streams
 	watches                  *watches
 	streamTime               time.Duration
+	personLook               time.Duration // how often the session of who reads a stream is looked at
 }
 
 const (
@@ -113,7 +114,7 @@ func New(o Options) *App {
 	}
 	a := &App{
 		o: o, store: o.Store, queue: o.Queue, log: o.Log, now: o.Now,
-		secureSite: strings.HasPrefix(o.PublicURL, "https://"), streamTime: streamTime,
+		secureSite: strings.HasPrefix(o.PublicURL, "https://"), streamTime: streamTime, personLook: 5 * time.Second,
 		streams: newStreams(), watches: newWatches(o.Store.Replay), bodies: newBodies(o.MaxBodyBytes), passwords: newPasswords(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
 	}
 	if u, err := url.Parse(o.IngestURL); err == nil && u.Host != "" {

@@ -19,6 +19,7 @@ type caller struct {
 	Scope    relay.Scope     // people may write
 	User     *relay.User     // nil: a key
 	Projects []relay.Project // of the person; of a key, none
+	session  string          // token of the person's session
 }
 
 // ID is the identity that limits and idempotency keys are counted for.

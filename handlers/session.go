@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -108,7 +109,29 @@ func (a *App) person(ctx context.Context, c *fiber.Ctx) (*caller, error) {
 		Scope:    relay.ScopeWrite,
 		User:     &user,
 		Projects: projects,
+		session:  strings.Clone(c.Cookies(a.cookie)),
 	}, nil
+}
+
+// sessionLives reports whether a person is still logged in and in the project
+// that they work in.
+func (a *App) sessionLives(ctx context.Context, c *caller) (bool, error) {
+	ctx, err := a.sessions.Load(ctx, c.session)
+	if err != nil {
+		return false, err
+	}
+	if a.sessions.GetString(ctx, sessionUser) != relay.PrefixUser.Format(c.User.ID) {
+		return false, nil
+	}
+	user, err := a.store.User(ctx, c.User.ID)
+	if relay.KindOf(err) == relay.KindNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	projects, err := a.store.ProjectsOf(ctx, user.ID)
+	return memberOf(projects, c.Project) && sameStamp(a.sessions.GetString(ctx, sessionStamp), user), err
 }
 
 // chosenProject is the project that the session names if the person is still

@@ -37,9 +37,14 @@ func (w *world) serve() string {
 // open begins to read an answer of the app.
 func (w *world) open(url string) *http.Response {
 	w.t.Helper()
+	return w.openAs(url, "X-API-Key", w.mine.read)
+}
+
+func (w *world) openAs(url, header, value string) *http.Response {
+	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.(*testing.T).Context(), http.MethodGet, url, nil)
 	w.must(err)
-	req.Header.Set("X-API-Key", w.mine.read)
+	req.Header.Set(header, value)
 	resp, err := http.DefaultClient.Do(req)
 	w.must(err)
 	w.t.Cleanup(func() { _ = resp.Body.Close() })
@@ -210,5 +215,30 @@ func TestStreamsOfARevokedKeyEnd(t *testing.T) {
 	}
 	if _, err := io.ReadAll(resp.Body); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStreamsOfAnEndedSessionEnd ends the session of a person who follows a job,
+// in each way that there is.
+func TestStreamsOfAnEndedSessionEnd(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.personLook = time.Millisecond
+	base, ids := w.serve(), w.ownIDs()
+	user := w.mine.user
+	for name, end := range map[string]func(cookie string){
+		"logged out":   func(cookie string) { w.call("DELETE", "/api/v1/session", nil, "Cookie", cookie) },
+		"new password": func(string) { w.must(w.store.SetPassword(t.Context(), user.ID, "other", relay.Actor{Kind: relay.ActorSystem})) },
+	} {
+		cookie := w.logIn(user.Email)
+		resp := w.openAs(base+"/v1/replays/"+ids["replay"]+"/stream", "Cookie", cookie)
+		if resp.StatusCode != 200 {
+			t.Fatal(name, resp.StatusCode)
+		}
+		end(cookie)
+		if _, err := io.ReadAll(resp.Body); err != nil {
+			t.Error(name, err)
+		}
+		w.must(w.store.SetPassword(t.Context(), user.ID, user.PasswordHash, relay.Actor{Kind: relay.ActorSystem}))
 	}
 }
