@@ -10,7 +10,7 @@ import (
 // checkClocks is an error, with the reason as its Detail, if the time is not to be
 // believed by what removes things for their age.
 func (s *Store) checkClocks(ctx context.Context) error {
-	clocks := relay.Clocks{Process: s.Now()}
+	clocks := relay.Clocks{Process: s.clock.own()}
 	var last []int64
 	if err := s.r.NewSelect().Table("meta").Column("number").Where("name = 'retention_at'").Scan(ctx, &last); err != nil {
 		return translate(err)
@@ -23,7 +23,7 @@ func (s *Store) checkClocks(ctx context.Context) error {
 		return err
 	}
 	clocks.NewestEvent = newest
-	if s.pg && !s.ownClock {
+	if s.pg && !s.clock.given {
 		if err := s.r.NewSelect().ColumnExpr("clock_timestamp()").Scan(ctx, &clocks.Database); err != nil {
 			return translate(err)
 		}

@@ -35,6 +35,8 @@ type Options struct {
 	Migrate bool
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
+	// ClockError is how far the clock of this machine is off, for tests.
+	ClockError time.Duration
 	Log *slog.Logger
 }
 
@@ -45,7 +47,6 @@ type Store struct {
 	hot  hotPath // the statements of receive, claim and record
 	pg   bool
 	box  *box
-	now  func() time.Time
 	log  *slog.Logger
 	lock interface{ Close() error }
 
@@ -61,7 +62,7 @@ type Store struct {
 	config     atomic.Pointer[Snapshot]
 	configLock sync.Mutex
 
-	ownClock     bool // the clock was given, and is the only one
+	clock        *serverClock
 	unknownSlugs everySecond
 	unreadable   sync.Map // ids of rows that cannot be read, and were told of
 	keys         *keyCache
@@ -75,9 +76,9 @@ type Store struct {
 // Open connects, migrates if asked to, checks that the key fits what it
 // sealed, and starts the goroutines that commit. Close ends them.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{now: o.Now, log: o.Log, keys: newKeyCache(), rejected: newRejections(), courtesy: newCourtesy()}
-	if s.ownClock = s.now != nil; !s.ownClock {
-		s.now = time.Now
+	s := &Store{clock: &serverClock{own: o.Now, given: o.Now != nil}, log: o.Log, keys: newKeyCache(), rejected: newRejections(), courtesy: newCourtesy()}
+	if !s.clock.given {
+		s.clock.own = func() time.Time { return time.Now().Add(o.ClockError) }
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -121,6 +122,9 @@ func (s *Store) prepare(ctx context.Context, migrate bool) error {
 	if err := s.checkKey(ctx); err != nil {
 		return err
 	}
+	if err := s.askClock(ctx); err != nil {
+		return err
+	}
 	if err := s.hot.prepare(ctx); err != nil {
 		return fmt.Errorf("preparing statements: %w", err)
 	}
@@ -132,6 +136,7 @@ func (s *Store) prepare(ctx context.Context, migrate bool) error {
 	s.startCommitters(background)
 	s.wait.Go(func() { s.watchConfig(background) })
 	s.wait.Go(func() { s.hot.maintain(background) })
+	s.wait.Go(func() { s.followClock(background) })
 	s.wait.Go(func() { s.touchKeys(background) })
 	s.wait.Go(func() { s.trimRejections(background) })
 	return nil
@@ -224,6 +229,3 @@ func fromMicros(us int64) time.Time {
 	}
 	return time.UnixMicro(us).UTC()
 }
-
-// Now is the store's clock, in the precision that it keeps.
-func (s *Store) Now() time.Time { return s.now().UTC().Truncate(time.Microsecond) }

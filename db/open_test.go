@@ -340,6 +340,21 @@ func TestADatabaseThatHangsIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+// TestTheDatabasesClockCounts opens a store where the clock is 20 s slow: a lease
+// that it makes, and one that it judges, are by the time of the server.
+func TestTheDatabasesClockCounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dbtest.Postgres(t))
+	slow := openStore(t, Options{URL: w.url, ClockError: -20 * time.Second})
+	if off := slow.ClockOffset(); (off - 20*time.Second).Abs() > time.Second {
+		t.Errorf("it is off by %s", off)
+	}
+	if off := time.Since(slow.Now()); off.Abs() > time.Second {
+		t.Errorf("its time is %s old", off)
+	}
+}
+
+
 // TestAPoolerIsRefusedAtStart goes through something that takes no settings of a
 // session, as PgBouncer does that is told to ignore them: it started, said that it
 // was ready, and answered 500 on writes.

@@ -144,7 +144,7 @@ func TestPlans(t *testing.T) {
 func (w *world) watched() (*world, *queryLog) {
 	log := &queryLog{}
 	// Wrapped, the hot path gets no query past the log (see eachRaw).
-	watched := &Store{w: w.w.WithQueryHook(log), r: w.r.WithQueryHook(log), hot: struct{ hotPath }{w.hot}, pg: w.pg, box: w.box, now: w.now, ownClock: w.ownClock,
+	watched := &Store{w: w.w.WithQueryHook(log), r: w.r.WithQueryHook(log), hot: struct{ hotPath }{w.hot}, pg: w.pg, box: w.box, clock: w.Store.clock,
 		log: w.log, keys: newKeyCache(), courtesy: newCourtesy()}
 	watched.config.Store(w.Config())
 	return &world{Store: watched, url: w.url, clock: w.clock, project: w.project, source: w.source, filled: w.filled}, log

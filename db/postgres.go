@@ -35,6 +35,9 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	s.r = s.w
 	hot := &pgHot{s: s, pages: pages}
 	s.hot = hot
+	if hot.control, err = openPGPool(ctx, url, 1, nil); err != nil {
+		return err
+	}
 	// Everything hot finds rows by their keys, so that one plan serves for
 	// whatever comes: planning takes longer than what is planned. maintain
 	// sees to it that the plans are good ones.
@@ -99,10 +102,11 @@ func openPGPool(ctx context.Context, url string, size int32, parameters map[stri
 // pgHot runs bulk statements as one pipeline: a round trip for a transaction.
 type pgHot struct {
 	s     *Store
-	pages *pgxpool.Pool
-	pool  *pgxpool.Pool
-	lazy  *pgxpool.Pool
-	wrote atomic.Int64 // rows since maintain looked
+	pages   *pgxpool.Pool
+	pool    *pgxpool.Pool
+	lazy    *pgxpool.Pool
+	control *pgxpool.Pool // of one connection, for beats and the time
+	wrote   atomic.Int64  // rows since maintain looked
 }
 
 func (h *pgHot) prepare(context.Context) error { return nil }
@@ -112,7 +116,7 @@ func (h *pgHot) close() {
 		_ = h.s.lock.Close()
 		h.s.lock = nil
 	}
-	for _, p := range []*pgxpool.Pool{h.pool, h.lazy} {
+	for _, p := range []*pgxpool.Pool{h.pool, h.lazy, h.control} {
 		if p != nil {
 			p.Close()
 		}

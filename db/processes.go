@@ -29,13 +29,21 @@ func (s *Store) NobodyWorks(ctx context.Context, project relay.ID) (bool, error)
 	return false, nil
 }
 
+const beatSQL = `INSERT INTO processes (id, host, roles, started_at, beat_at) VALUES (?, ?, ?, ?, ?)
+	ON CONFLICT (id) DO UPDATE SET host = excluded.host, roles = excluded.roles, beat_at = excluded.beat_at`
+
 // Beat says that a process is alive, where, and what it does.
 func (s *Store) Beat(ctx context.Context, id int64, host, roles string) error {
+	const query = `INSERT INTO processes (id, host, roles, started_at, beat_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET host = excluded.host, roles = excluded.roles, beat_at = excluded.beat_at`
 	now := micros(s.Now())
+	args := []any{id, clean(host), clean(roles), now, now}
+	if pg, ok := s.hot.(*pgHot); ok { // nothing else keeps its connection busy
+		_, err := pg.control.Exec(ctx, s.rebind(query), args...)
+		return translate(err)
+	}
 	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO processes (id, host, roles, started_at, beat_at) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET host = excluded.host, roles = excluded.roles, beat_at = excluded.beat_at`,
-			id, clean(host), clean(roles), now, now)
+		_, err := tx.ExecContext(ctx, query, args...)
 		return err
 	})
 }

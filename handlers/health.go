@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -17,7 +18,11 @@ func (a *App) healthz(c *fiber.Ctx) error {
 	return c.JSON(fiber.Map{"status": "ok"})
 }
 
-const readyTime = 2 * time.Second
+const (
+	readyTime = 2 * time.Second
+	// clockOff is how far the clock may be off that of the database.
+	clockOff = 2 * time.Second
+)
 
 // readyz says whether the database and Redis answer, and what Redis says if it
 // refuses to work.
@@ -40,7 +45,11 @@ func (a *App) readyz(c *fiber.Ctx) error {
 	database := say(a.store.Ping(ctx))
 	backend, err := a.queue.Status(ctx)
 	redis := say(err)
+	clock := "ok"
+	if off := a.store.ClockOffset(); off.Abs() > clockOff {
+		clock = fmt.Sprintf("%s off the clock of the database, which is the one that counts", off.Round(time.Millisecond).Abs())
+	}
 	return c.Status(status).JSON(fiber.Map{
-		"status": word, "database": database, "database_kind": a.store.Kind(), "redis": redis, "redis_kind": backend,
+		"status": word, "database": database, "database_kind": a.store.Kind(), "redis": redis, "redis_kind": backend, "clock": clock,
 	})
 }

@@ -130,7 +130,7 @@ func (s *server) openWeb() {
 		TrustedProxies: s.cfg.TrustedProxies, Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow},
 		APIRatePerMinute: s.cfg.APIRatePerMinute, ReplaysPerMinute: s.cfg.ReplaysPerMinute,
 		TestFiresPerMinute: s.cfg.TestFiresPerMinute, MetricsToken: s.cfg.MetricsToken, Version: version,
-		Log: s.log,
+		Now: s.store.Now, Log: s.log,
 	})
 	// Requests under way are answered; those of pages and webhooks are short.
 	s.undo = append(s.undo, func() error { return s.app.ShutdownWithTimeout(deliveryGrace) })
@@ -165,7 +165,7 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 	s.engine = jobs.NewEngine(jobs.EngineOptions{
 		Store: s.store, Redis: redis, Wake: s.client.Wake, Send: sender, Host: hostName(),
 		Alone:       embedded || s.store.Kind() == "sqlite",
-		Concurrency: s.cfg.Concurrency, RetryScale: s.cfg.RetryScale, AuditDays: s.cfg.AuditDays, Log: s.log,
+		Concurrency: s.cfg.Concurrency, RetryScale: s.cfg.RetryScale, AuditDays: s.cfg.AuditDays, Now: s.store.Now, Log: s.log,
 	})
 	if err := s.engine.Start(ctx); err != nil {
 		return err

@@ -1,0 +1,79 @@
+package db
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// serverClock is the time that all processes on one database share: on PostgreSQL the
+// server's, which each process follows by its own clock and what it measured last.
+// Leases, beats and what is due are judged by it.
+type serverClock struct {
+	own    func() time.Time
+	given  bool         // it is the only clock there is
+	offset atomic.Int64 // nanoseconds that the server is ahead
+}
+
+// Now is the store's clock, in the precision that it keeps.
+func (s *Store) Now() time.Time {
+	return s.clock.own().Add(time.Duration(s.clock.offset.Load())).UTC().Truncate(time.Microsecond)
+}
+
+// ClockOffset is how far the clock of the database is ahead of this process's.
+func (s *Store) ClockOffset() time.Duration { return time.Duration(s.clock.offset.Load()) }
+
+const (
+	// measureMost is how long asking for the time may take for the answer to count.
+	measureMost = time.Second
+	clockEvery  = 5 * time.Second
+	clockOff    = 2 * time.Second
+)
+
+// followClock keeps up with the server's clock, and says so when this process's is
+// far off.
+func (s *Store) followClock(ctx context.Context) {
+	tick := time.NewTicker(clockEvery)
+	defer tick.Stop()
+	told := false
+	for {
+		if off := s.ClockOffset().Abs(); off <= clockOff {
+			told = false
+		} else if !told {
+			told = true
+			s.log.Warn("the clock of this machine is off; the database's is the one that counts", "by", off.Round(time.Millisecond))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		_ = s.askClock(ctx) // the next time then
+	}
+}
+
+// askClock asks the server for the time, on a connection that nothing else keeps
+// busy for long.
+func (s *Store) askClock(ctx context.Context) error {
+	pg, ok := s.hot.(*pgHot)
+	if !ok || s.clock.given {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*measureMost)
+	defer cancel()
+	var server time.Time
+	before := s.clock.own()
+	if err := pg.control.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&server); err != nil {
+		return translate(err)
+	}
+	s.clock.measure(before, s.clock.own(), server)
+	return nil
+}
+
+// measure learns from what the server's clock said between two times of this
+// process.
+func (c *serverClock) measure(before, after, server time.Time) {
+	if took := after.Sub(before); took >= 0 && took <= measureMost {
+		c.offset.Store(int64(server.Sub(before.Add(took / 2))))
+	}
+}
