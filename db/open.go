@@ -37,7 +37,7 @@ type Options struct {
 	Now func() time.Time
 	// ClockError is how far the clock of this machine is off, for tests.
 	ClockError time.Duration
-	Log *slog.Logger
+	Log        *slog.Logger
 }
 
 // Store is the database. It is safe for concurrent use.

@@ -354,7 +354,6 @@ func TestTheDatabasesClockCounts(t *testing.T) {
 	}
 }
 
-
 // TestAPoolerIsRefusedAtStart goes through something that takes no settings of a
 // session, as PgBouncer does that is told to ignore them: it started, said that it
 // was ready, and answered 500 on writes.

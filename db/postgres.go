@@ -101,7 +101,7 @@ func openPGPool(ctx context.Context, url string, size int32, parameters map[stri
 
 // pgHot runs bulk statements as one pipeline: a round trip for a transaction.
 type pgHot struct {
-	s     *Store
+	s       *Store
 	pages   *pgxpool.Pool
 	pool    *pgxpool.Pool
 	lazy    *pgxpool.Pool

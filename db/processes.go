@@ -29,9 +29,6 @@ func (s *Store) NobodyWorks(ctx context.Context, project relay.ID) (bool, error)
 	return false, nil
 }
 
-const beatSQL = `INSERT INTO processes (id, host, roles, started_at, beat_at) VALUES (?, ?, ?, ?, ?)
-	ON CONFLICT (id) DO UPDATE SET host = excluded.host, roles = excluded.roles, beat_at = excluded.beat_at`
-
 // Beat says that a process is alive, where, and what it does.
 func (s *Store) Beat(ctx context.Context, id int64, host, roles string) error {
 	const query = `INSERT INTO processes (id, host, roles, started_at, beat_at) VALUES (?, ?, ?, ?, ?)

@@ -227,8 +227,10 @@ func TestStreamsOfAnEndedSessionEnd(t *testing.T) {
 	base, ids := w.serve(), w.ownIDs()
 	user := w.mine.user
 	for name, end := range map[string]func(cookie string){
-		"logged out":   func(cookie string) { w.call("DELETE", "/api/v1/session", nil, "Cookie", cookie) },
-		"new password": func(string) { w.must(w.store.SetPassword(t.Context(), user.ID, "other", relay.Actor{Kind: relay.ActorSystem})) },
+		"logged out": func(cookie string) { w.call("DELETE", "/api/v1/session", nil, "Cookie", cookie) },
+		"new password": func(string) {
+			w.must(w.store.SetPassword(t.Context(), user.ID, "other", relay.Actor{Kind: relay.ActorSystem}))
+		},
 	} {
 		cookie := w.logIn(user.Email)
 		resp := w.openAs(base+"/v1/replays/"+ids["replay"]+"/stream", "Cookie", cookie)
