@@ -140,7 +140,7 @@ func TestEndpointDeletedHalfway(t *testing.T) {
 				_, err := w.StartReplay(t.Context(), w.project, j.ID, system)
 				check(t, err)
 				for range 2 { // four events to each
-					_, err = w.WalkReplay(j.ID).Next(t.Context(), 4, nil)
+					_, err = w.WalkReplay(j.ID).Next(t.Context(), 4)
 					check(t, err)
 				}
 				check(t, w.DeleteEndpoint(t.Context(), w.project, b.ID, system))

@@ -37,7 +37,7 @@ func (w *world) planJob(t testing.TB, change ...func(*relay.ReplayJob)) *relay.R
 func (w *world) drain(t testing.TB, id relay.ID, n int, endpoints ...*relay.Endpoint) {
 	t.Helper()
 	for range 10_000 {
-		step, err := w.WalkReplay(id).Next(t.Context(), n, nil)
+		step, err := w.WalkReplay(id).Next(t.Context(), n)
 		check(t, err)
 		for _, c := range claimFrom(t, w.Store, 500, endpoints...) {
 			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDelivered))

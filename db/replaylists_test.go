@@ -20,7 +20,7 @@ func (w *world) run(t testing.TB, change ...func(*relay.ReplayJob)) []pairID {
 	_, err := w.StartReplay(t.Context(), w.project, j.ID, system)
 	check(t, err)
 	for range 100 {
-		step, err := w.WalkReplay(j.ID).Next(t.Context(), 7, nil)
+		step, err := w.WalkReplay(j.ID).Next(t.Context(), 7)
 		check(t, err)
 		if step.Drained {
 			break
@@ -125,7 +125,7 @@ func TestPlanSelectsTheListOfDeliveries(t *testing.T) {
 		first := w.planJob(t, to(a))
 		_, err = w.StartReplay(t.Context(), w.project, first.ID, system)
 		check(t, err)
-		_, err = w.WalkReplay(first.ID).Next(t.Context(), 2, nil)
+		_, err = w.WalkReplay(first.ID).Next(t.Context(), 2)
 		check(t, err)
 		filters := []DeliveryFilter{{Status: relay.DeliveryDLQ}, {Status: relay.DeliveryDLQ, NewestOnly: true}, {Status: relay.DeliveryDelivered, EndpointID: b.ID},
 			{EndpointID: a.ID, From: begun.Add(2 * time.Second), To: begun.Add(6 * time.Second)}, {ReplayID: first.ID}, {ReplayID: first.ID, Status: relay.DeliveryPending},

@@ -33,34 +33,7 @@ type ReplayStep struct {
 	Skipped   int
 	Drained   bool       // nothing is left to make
 	Stopped   bool       // the job is not running, or somebody else moved it
-	Endpoints []relay.ID // that have new deliveries which are due
-	Claims    []Claim    // on those that were made in flight
-}
-
-// Hold is whose hands the deliveries of a replay job are made in, as many as
-// there is room for; the others are due.
-type Hold struct {
-	Lease Lease
-	// Room is how many an endpoint may get.
-	Room func(endpoint relay.ID) int
-}
-
-// holding is a Hold while a page is made.
-type holding struct {
-	*Hold
-	left map[relay.ID]int
-}
-
-func (h *holding) takes(endpoint relay.ID) bool {
-	if h.Hold == nil {
-		return false
-	}
-	left, asked := h.left[endpoint]
-	if !asked {
-		left = h.Room(endpoint)
-	}
-	h.left[endpoint] = left - 1
-	return left > 0
+	Endpoints []relay.ID // that have new deliveries
 }
 
 // pair is one delivery of a replay job to be.
@@ -139,9 +112,9 @@ func (s *Store) WalkReplay(id relay.ID) *ReplayWalk { return &ReplayWalk{s: s, i
 
 // Next makes the next deliveries of a running job, n at most, and moves its
 // cursor in the same transaction: whatever stops it at whatever moment, each
-// pair of the plan becomes one delivery or is skipped. hold may be nil.
-func (w *ReplayWalk) Next(ctx context.Context, n int, hold *Hold) (ReplayStep, error) {
-	step, err := w.next(ctx, n, hold)
+// pair of the plan becomes one delivery or is skipped.
+func (w *ReplayWalk) Next(ctx context.Context, n int) (ReplayStep, error) {
+	step, err := w.next(ctx, n)
 	if err != nil || step.Stopped || step.Drained || step.Made+step.Skipped == 0 {
 		w.row = nil
 	}
@@ -149,7 +122,7 @@ func (w *ReplayWalk) Next(ctx context.Context, n int, hold *Hold) (ReplayStep, e
 	return step, err
 }
 
-func (w *ReplayWalk) next(ctx context.Context, n int, hold *Hold) (ReplayStep, error) {
+func (w *ReplayWalk) next(ctx context.Context, n int) (ReplayStep, error) {
 	if w.row == nil {
 		w.row, w.at = new(replayRow), pageRead{}
 		if err := w.s.r.NewSelect().Model(w.row).Where("id = ?", w.id).Scan(ctx); err != nil {
@@ -186,7 +159,7 @@ func (w *ReplayWalk) next(ctx context.Context, n int, hold *Hold) (ReplayStep, e
 	for range 3 {
 		err = w.s.hot.gently(ctx, lazy, func(run, gently func(...*work) error) error {
 			moved = *w.row
-			step, err = w.s.makePairs(&moved, next, n, &holding{hold, map[relay.ID]int{}}, run, gently)
+			step, err = w.s.makePairs(&moved, next, n, run, gently)
 			return err
 		})
 		if !isDeadlock(err) {

@@ -19,7 +19,7 @@ type pairFact struct {
 
 // makePairs handles pairs in order until it has made most deliveries, and
 // moves the cursor, in row too, behind the last that it handled.
-func (s *Store) makePairs(row *replayRow, at pageRead, most int, hold *holding, run, gently func(...*work) error) (ReplayStep, error) {
+func (s *Store) makePairs(row *replayRow, at pageRead, most int, run, gently func(...*work) error) (ReplayStep, error) {
 	facts, err := askPairs(row, at.pairs, run)
 	if err != nil {
 		return ReplayStep{}, err
@@ -47,14 +47,9 @@ func (s *Store) makePairs(row *replayRow, at pageRead, most int, hold *holding, 
 			continue
 		}
 		d := newReplay(row, p, fact, now.Add(time.Duration(step.Made)*time.Microsecond))
-		if d.InFlight = hold.takes(p.endpoint); d.InFlight {
-			insert.add(deliveryArgs(&d, &hold.Lease)...)
-			step.Claims = append(step.Claims, ClaimOf(&d))
-		} else {
-			insert.add(deliveryArgs(&d, nil)...)
-			if !slices.Contains(step.Endpoints, p.endpoint) {
-				step.Endpoints = append(step.Endpoints, p.endpoint)
-			}
+		insert.add(deliveryArgs(&d, nil)...)
+		if !slices.Contains(step.Endpoints, p.endpoint) {
+			step.Endpoints = append(step.Endpoints, p.endpoint)
 		}
 		mark.add(d.ID[:], p.event[:], row.ProjectID[:], p.endpoint[:])
 		if last := len(forward.rows) - 1; last < 0 || !bytes.Equal(forward.rows[last][1].([]byte), p.event[:]) {

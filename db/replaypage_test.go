@@ -29,7 +29,7 @@ func TestReplayPagesAreMadeOnce(t *testing.T) {
 			wait.Go(func() {
 				walk := stores[i%2].WalkReplay(j.ID)
 				for {
-					step, err := walk.Next(t.Context(), 3, nil)
+					step, err := walk.Next(t.Context(), 3)
 					if err != nil {
 						t.Error(err)
 						return
@@ -85,7 +85,7 @@ func TestCancelGivesDeadLettersBack(t *testing.T) {
 		}
 		_, err = w.StartReplay(t.Context(), w.project, j.ID, system)
 		check(t, err)
-		_, err = w.WalkReplay(j.ID).Next(t.Context(), 3, nil)
+		_, err = w.WalkReplay(j.ID).Next(t.Context(), 3)
 		check(t, err)
 		groups, err = w.DeadLetterGroups(t.Context(), w.project)
 		check(t, err)
@@ -126,12 +126,12 @@ func TestPauseParksAndResumeWakes(t *testing.T) {
 		j := w.planJob(t, to(e))
 		_, err := w.StartReplay(t.Context(), w.project, j.ID, system)
 		check(t, err)
-		_, err = w.WalkReplay(j.ID).Next(t.Context(), 6, nil)
+		_, err = w.WalkReplay(j.ID).Next(t.Context(), 6)
 		check(t, err)
 		_, err = w.PauseReplay(t.Context(), w.project, j.ID, "Because", system)
 		check(t, err)
 		equal(t, "claims", len(claimFrom(t, w.Store, 10, e)), 0)
-		step, err := w.WalkReplay(j.ID).Next(t.Context(), 6, nil)
+		step, err := w.WalkReplay(j.ID).Next(t.Context(), 6)
 		check(t, err)
 		equal(t, "stopped", step.Stopped, true)
 		_, err = w.ResumeReplay(t.Context(), w.project, j.ID, system)
@@ -181,7 +181,7 @@ func TestBackfillMeetsTheLiveStream(t *testing.T) {
 func (w *world) drainUntil(t testing.TB, id relay.ID, drained bool) {
 	t.Helper()
 	for range 10 {
-		step, err := w.WalkReplay(id).Next(t.Context(), 100, nil)
+		step, err := w.WalkReplay(id).Next(t.Context(), 100)
 		check(t, err)
 		if step.Drained {
 			equal(t, "drained", true, drained)
@@ -189,37 +189,4 @@ func (w *world) drainUntil(t testing.TB, id relay.ID, drained bool) {
 		}
 	}
 	equal(t, "drained", false, drained)
-}
-
-// TestReplaysMadeInFlight are in the hands of who made them, as many as there
-// is room for: nobody else claims them, and what is not recorded is due again.
-func TestReplaysMadeInFlight(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
-		a, b := w.addEndpoint(t), w.addEndpoint(t)
-		for range 3 {
-			w.typed(t, "invoice.paid")
-		}
-		j := w.planJob(t, to(a, b))
-		_, err := w.StartReplay(t.Context(), w.project, j.ID, system)
-		check(t, err)
-		room := map[relay.ID]int{a.ID: 2}
-		step, err := w.WalkReplay(j.ID).Next(t.Context(), 6, &Hold{
-			Lease: Lease{Owner: 7, Until: w.Now().Add(time.Minute)}, Room: func(id relay.ID) int { return room[id] },
-		})
-		check(t, err)
-		equal(t, "made", step.Made, 6)
-		equal(t, "claims", len(step.Claims), 2)
-		for _, c := range step.Claims {
-			d := w.delivery(t, c.DeliveryID)
-			if !d.InFlight || !d.NextAttemptAt.IsZero() || c.ReplayID != j.ID || c.EndpointID != a.ID || c.Lane != relay.LaneReplay {
-				t.Errorf("delivery %+v of claim %+v", d, c)
-			}
-		}
-		equal(t, "due", len(claimFrom(t, w.Store, 10, a, b)), 4)
-		equal(t, "stale", record(t, w.Store, outcome(w.Store, step.Claims[0], relay.DeliveryDelivered)), false)
-		n, err := w.Reclaim(t.Context(), true)
-		check(t, err)
-		equal(t, "given back", n, 5)
-		equal(t, "stale after that", record(t, w.Store, outcome(w.Store, step.Claims[1], relay.DeliveryDelivered)), true)
-	})
 }

@@ -102,7 +102,7 @@ func TestReplayPlans(t *testing.T) {
 			check(t, err)
 		}
 		for range 3 {
-			_, err := w.WalkReplay(other.ID).Next(t.Context(), pairRows, nil)
+			_, err := w.WalkReplay(other.ID).Next(t.Context(), pairRows)
 			check(t, err)
 		}
 		if w.pg {
@@ -111,7 +111,7 @@ func TestReplayPlans(t *testing.T) {
 		}
 		w, log := w.watched()
 		next := func(id relay.ID) func(context.Context) error {
-			return func(ctx context.Context) error { _, err := w.WalkReplay(id).Next(ctx, 50, nil); return err }
+			return func(ctx context.Context) error { _, err := w.WalkReplay(id).Next(ctx, 50); return err }
 		}
 		plan := func(change ...func(*relay.ReplayJob)) func(context.Context) error {
 			return func(ctx context.Context) error { return w.PlanReplay(ctx, w.job(change...), system) }

@@ -57,7 +57,7 @@ func TestRetentionKeepsWhatARunningJobWillRead(t *testing.T) {
 		j := w.planJob(t, to(e))
 		_, err := w.StartReplay(t.Context(), w.project, j.ID, system)
 		check(t, err)
-		_, err = w.WalkReplay(j.ID).Next(t.Context(), 4, nil)
+		_, err = w.WalkReplay(j.ID).Next(t.Context(), 4)
 		check(t, err)
 		for _, c := range claimFrom(t, w.Store, 4, e) {
 			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDelivered))

@@ -34,7 +34,7 @@ func (w *world) advance(id string, status relay.DeliveryStatus, code int) {
 	ctx := context.Background()
 	for range 100 {
 		w.must(w.store.SettleReplay(ctx, job))
-		step, err := w.store.WalkReplay(job).Next(ctx, 1000, nil)
+		step, err := w.store.WalkReplay(job).Next(ctx, 1000)
 		w.must(err)
 		w.settle(status, code)
 		now, err := w.store.CheckReplay(ctx, job)

@@ -103,7 +103,7 @@ func manifold(s *site) (events, deliveries, replays, audit map[string][]string) 
 	s.check(s.store.PlanReplay(s.Context(), &job, s.actor))
 	_, err = s.store.StartReplay(s.Context(), s.project.ID, job.ID, s.actor)
 	s.check(err)
-	_, err = s.store.WalkReplay(job.ID).Next(s.Context(), 10, nil)
+	_, err = s.store.WalkReplay(job.ID).Next(s.Context(), 10)
 	s.check(err)
 	planned := relay.ReplayJob{ProjectID: s.project.ID, RateLimit: 1}
 	s.check(s.store.PlanReplay(s.Context(), &planned, s.actor))

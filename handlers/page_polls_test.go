@@ -147,7 +147,7 @@ func TestTheBadgeOfDeadLettersIsRight(t *testing.T) {
 	reads(job, "1,999")
 	walk := s.store.WalkReplay(s.jobs()[0].ID)
 	for drained := false; !drained; {
-		step, err := walk.Next(s.Context(), 100, nil)
+		step, err := walk.Next(s.Context(), 100)
 		s.check(err)
 		drained = step.Drained || step.Stopped
 	}

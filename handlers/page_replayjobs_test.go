@@ -175,7 +175,7 @@ func TestReplayPageShowsFailuresSoFar(t *testing.T) {
 	s.check(s.store.PlanReplay(s.Context(), &job, s.actor))
 	_, err := s.store.StartReplay(s.Context(), s.project.ID, job.ID, s.actor)
 	s.check(err)
-	_, err = s.store.WalkReplay(job.ID).Next(s.Context(), 10, nil)
+	_, err = s.store.WalkReplay(job.ID).Next(s.Context(), 10)
 	s.check(err)
 	s.attempt(s.endpoint, relay.DeliveryRetrying, 503, "busy")
 	b := s.loggedIn()

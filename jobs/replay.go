@@ -122,7 +122,7 @@ func (e *Engine) makeReplays(ctx context.Context, run *replayRun) error {
 		if n < 1 {
 			return nil
 		}
-		step, err := run.Next(ctx, n, nil)
+		step, err := run.Next(ctx, n)
 		if err != nil {
 			return err
 		}
