@@ -209,17 +209,16 @@ func TestIngestDuplicatesAtOnce(t *testing.T) {
 	}
 }
 
-func TestIngestNudges(t *testing.T) {
+func TestIngestTellsTheQueue(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	src := w.source(nil)
 	active, paused := w.endpointFor(nil), w.endpointFor(object{"status": "paused"})
 	w.endpointFor(object{"status": "disabled"})
-	w.queue.nudged = nil
+	w.queue.received = nil
 	id := w.event(src, "x")
-	want, _ := relay.ParseID(relay.PrefixEndpoint, active["id"].(string))
-	if diff := cmp.Diff([]relay.ID{want}, w.queue.nudged); diff != "" {
-		t.Error(diff)
+	if got := w.queue.received; len(got) != 1 || relay.PrefixEvent.Format(got[0].ID) != id {
+		t.Errorf("told of %v, want %s", got, id)
 	}
 	var got []string
 	for _, d := range w.deliveriesOf(id) {

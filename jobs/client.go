@@ -14,6 +14,7 @@ import (
 // Client is what the web side knows of the work: it tells that there is some,
 // asks how the queue is, and counts against shared limits.
 type Client struct {
+	Store    *db.Store
 	Redis    redis.UniversalClient
 	Embedded bool
 	Wake     *Wake
@@ -25,8 +26,8 @@ type Client struct {
 }
 
 // NewClient makes a Client. Its Tell is to run where no engine does.
-func NewClient(client redis.UniversalClient, embedded bool, wake *Wake) *Client {
-	return &Client{Redis: client, Embedded: embedded, Wake: wake, Limit: NewLimiter(client), asked: newAsked()}
+func NewClient(store *db.Store, client redis.UniversalClient, embedded bool, wake *Wake) *Client {
+	return &Client{Store: store, Redis: client, Embedded: embedded, Wake: wake, Limit: NewLimiter(client), asked: newAsked()}
 }
 
 // Tell makes tasks for the workers of what became due, until ctx ends. What it
@@ -88,8 +89,10 @@ func (c *Client) Received(event *relay.Event, payload *relay.Payload, deliveries
 	if lease != nil {
 		c.Engine.handOver(deliveries, lease.Until)
 	}
+	config := c.Store.Config()
 	for i := range deliveries {
-		if d := &deliveries[i]; !d.InFlight {
+		d := &deliveries[i]
+		if ep, ok := config.Endpoint(d.EndpointID); ok && ep.Status == relay.EndpointActive && !d.InFlight {
 			c.due(d.EndpointID, false)
 		}
 	}

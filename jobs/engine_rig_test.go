@@ -174,7 +174,7 @@ func (r *rig) start(change ...func(*EngineOptions)) *Engine {
 	e := NewEngine(o)
 	r.must(e.Start(r.t.Context()))
 	r.engine = e
-	r.client = NewClient(r.redis, r.alone, o.Wake)
+	r.client = NewClient(r.store, r.redis, r.alone, o.Wake)
 	r.client.Engine = e
 	r.store.OnReplay(r.client.ReplayChanged)
 	var once sync.Once

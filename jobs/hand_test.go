@@ -170,3 +170,17 @@ func TestWorkGoesOnWithoutRedis(t *testing.T) {
 		})
 	}
 }
+
+// TestNobodyAsksForWhatIsPaused receives for a paused endpoint and for one that is
+// limited: only of this one a task is made.
+func TestNobodyAsksForWhatIsPaused(t *testing.T) {
+	onEveryTransport(t, func(t *testing.T, r *rig) {
+		paused := r.endpoint("/paused", func(e *relay.Endpoint) { e.Status = relay.EndpointPaused })
+		limited := r.endpoint("/limited", func(e *relay.Endpoint) { e.MaxInFlight = 1 })
+		r.client = NewClient(r.store, r.redis, r.alone, NewWake(nil, "x")) // as where only the web runs
+		r.receive(5, paused, limited)
+		if got := r.client.asked.drain(); len(got) != 1 || got[0].endpoint != limited.ID || got[0].replay {
+			t.Errorf("asked for %+v", got)
+		}
+	})
+}

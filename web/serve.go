@@ -150,7 +150,7 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 			s.log.Warn("Redis: " + w)
 		}
 	}
-	s.client = jobs.NewClient(redis, embedded, jobs.NewWake(others, "work"))
+	s.client = jobs.NewClient(s.store, redis, embedded, jobs.NewWake(others, "work"))
 	s.store.OnReplay(s.client.ReplayChanged)
 	if !want.worker {
 		telling, stop := context.WithCancel(context.WithoutCancel(ctx))
