@@ -176,6 +176,7 @@ func (s *Store) commitItems(ctx context.Context, batch []commitItem) error {
 	if len(in)+len(out) == 0 {
 		d = lazy
 	}
+	s.batches.Observe(float64(len(batch)))
 	count := counters{}
 	recordings, settled := recordingWorks(out, count)
 	works = append(works, recordings...)

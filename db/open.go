@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/uptrace/bun"
 
 	"github.com/reprise-dev/reprise/relay"
@@ -52,6 +53,7 @@ type Store struct {
 
 	auditOrder sequence
 	changes    atomic.Int64
+	batches    prometheus.Histogram
 	onReplay   atomic.Pointer[func(relay.ID)]
 
 	courtesy *courtesy
@@ -76,7 +78,7 @@ type Store struct {
 // Open connects, migrates if asked to, checks that the key fits what it
 // sealed, and starts the goroutines that commit. Close ends them.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{clock: &serverClock{own: o.Now, given: o.Now != nil}, log: o.Log, keys: newKeyCache(), rejected: newRejections(), courtesy: newCourtesy()}
+	s := &Store{clock: &serverClock{own: o.Now, given: o.Now != nil}, log: o.Log, keys: newKeyCache(), rejected: newRejections(), batches: batchSizes(), courtesy: newCourtesy()}
 	if !s.clock.given {
 		s.clock.own = func() time.Time { return time.Now().Add(o.ClockError) }
 	}

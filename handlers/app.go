@@ -57,6 +57,7 @@ type Options struct {
 	MetricsToken string               // empty: /metrics answers to loopback only, and not through a proxy
 	Metrics      *prometheus.Registry // what /metrics shows; nil: a new one
 	Version      string
+	HealthOnly   bool // the app has the routes by which a process is watched, and no others
 
 	ReadTimeout time.Duration // for a whole request; 0: 30 s
 	Now         func() time.Time
@@ -112,10 +113,15 @@ func New(o Options) *App {
 	if o.Metrics == nil {
 		o.Metrics = prometheus.NewRegistry()
 	}
+	counted := o.Metrics
+	if o.HealthOnly { // nothing comes in here
+		counted = prometheus.NewRegistry()
+	}
 	a := &App{
 		o: o, store: o.Store, queue: o.Queue, log: o.Log, now: o.Now,
 		secureSite: strings.HasPrefix(o.PublicURL, "https://"), streamTime: streamTime, personLook: 5 * time.Second,
-		streams: newStreams(), watches: newWatches(o.Store.Replay), bodies: newBodies(o.MaxBodyBytes), passwords: newPasswords(), sources: &sourceLimits{}, counts: newCounts(o.Metrics),
+		streams: newStreams(), watches: newWatches(o.Store.Replay), bodies: newBodies(o.MaxBodyBytes), passwords: newPasswords(), sources: &sourceLimits{},
+		counts: newCounts(counted),
 	}
 	if u, err := url.Parse(o.IngestURL); err == nil && u.Host != "" {
 		a.ingestHost, a.ingestScheme = plainHost(u.Host, u.Scheme), u.Scheme
@@ -141,7 +147,11 @@ func New(o Options) *App {
 	server := a.Server()
 	server.Handler = a.front(server.Handler)
 	server.ExpectHandler = a.expect
-	a.routes(a.App)
+	if o.HealthOnly {
+		a.health(a.App)
+	} else {
+		a.routes(a.App)
+	}
 	return a
 }
 

@@ -5,9 +5,7 @@ import "github.com/gofiber/fiber/v2"
 // routes are all routes of the product. Who may call is said by the wrapper of
 // each handler, never by a prefix of the path.
 func (a *App) routes(app *fiber.App) {
-	app.Get("/healthz", a.healthz)
-	app.Get("/readyz", a.readyz)
-	app.Get("/metrics", a.metrics)
+	a.health(app)
 
 	for _, path := range []string{"/in/:slug", "/in/:slug/*"} {
 		app.Post(path, a.ingest)
@@ -20,6 +18,13 @@ func (a *App) routes(app *fiber.App) {
 		a.dialects(app.Group(prefix))
 	}
 	a.pages(app) // page_routes.go
+}
+
+// health are the routes by which the process is watched.
+func (a *App) health(r fiber.Router) {
+	r.Get("/healthz", a.healthz)
+	r.Get("/readyz", a.readyz)
+	r.Get("/metrics", a.metrics)
 }
 
 func (a *App) api(r fiber.Router) {

@@ -94,6 +94,8 @@ func (e *Engine) claim(w work) []claim {
 	if err != nil && e.abort.Err() == nil {
 		e.Log.Warn("claiming deliveries", "error", err)
 	}
+	e.metrics.claims.Inc()
+	e.metrics.claimed.Add(float64(len(got)))
 	e.places.giveBack(w.endpoint, w.replay, n-len(got))
 	switch {
 	case len(got) == n: // there is room for more in another task, or none until one of these ends
@@ -293,6 +295,7 @@ func (e *Engine) tryRecord(c claim, rec db.Recording, wait time.Duration) {
 func (e *Engine) finish(c claim, rec db.Recording, stale bool) {
 	defer e.sending.Done()
 	e.leave(c.EndpointID, c.Lane == relay.LaneReplay)
+	e.metrics.attempt(&rec.Attempt, rec.Status, c.Lane, c.CreatedAt)
 	if rec.Status == relay.DeliveryDLQ || stale {
 		e.Log.Info("delivery ended", "delivery_id", relay.PrefixDelivery.Format(c.DeliveryID),
 			"endpoint_id", relay.PrefixEndpoint.Format(c.EndpointID), "status", rec.Status, "attempt", rec.Attempt.Number,

@@ -48,6 +48,7 @@ type Engine struct {
 	alone    chan struct{} // for what may have killed a process
 	looks    chan struct{}
 	redisOK  atomic.Bool
+	metrics  *metrics
 	kinds    map[string]sliced
 	deleted  atomic.Bool  // a deleted endpoint has deliveries that are due
 	sealed   atomic.Bool  // no headers of an earlier version are left
@@ -91,6 +92,7 @@ func NewEngine(o EngineOptions) *Engine {
 		alone:         make(chan struct{}, 1),
 		looks:         make(chan struct{}, 1),
 		started:       time.Now(),
+		metrics:       newMetrics(),
 	}
 	e.kinds = e.sliced()
 	e.redisOK.Store(true)

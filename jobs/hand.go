@@ -61,3 +61,9 @@ func (h *hand) drain() []claim {
 	h.claims = nil
 	return out
 }
+
+func (h *hand) size() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.claims)
+}

@@ -356,6 +356,13 @@ func (l *places) wake() {
 	}
 }
 
+// inUse is how many claims this process holds and how many requests it makes.
+func (l *places) inUse() (claimed, sending int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.claimed.all, l.sending.all
+}
+
 // look finds endpoints whose present requests take long, and forgets those
 // that get nothing any more.
 func (l *places) look() {

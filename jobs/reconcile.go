@@ -60,6 +60,7 @@ func (e *Engine) reclaim(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		e.Log.Warn("reclaiming deliveries", "error", err)
 	}
+	e.metrics.lapsed.Add(float64(n))
 	if n > 0 {
 		e.Log.Info("deliveries of a process that went silent are due again", "count", n)
 		e.look()

@@ -126,6 +126,7 @@ func (e *Engine) makeReplays(ctx context.Context, run *replayRun) error {
 		if err != nil {
 			return err
 		}
+		e.metrics.made.Add(float64(step.Made))
 		run.credit -= float64(step.Made)
 		run.room -= step.Made
 		for _, endpoint := range step.Endpoints {

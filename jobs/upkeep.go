@@ -44,6 +44,8 @@ func (e *Engine) retentionSlice(ctx context.Context, s *slice) (after, error) {
 	for _, s := range run.Report.Sources {
 		events, deliveries = events+s.Events, deliveries+s.Deliveries
 	}
+	e.metrics.removed.Add(float64(events))
+	e.metrics.retention.Set(float64(e.Now().Unix()))
 	e.Log.Info("removed what is old", "events", events, "deliveries", deliveries, "replays", run.Report.Replays,
 		"plans", run.Report.Plans, "audit_entries", run.Report.AuditEntries, "more_tomorrow", run.Report.Left)
 	return after{}, e.Store.RetentionDone(ctx)

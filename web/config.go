@@ -45,6 +45,7 @@ type Config struct {
 	AuditDays          int        `env:"REPRISE_AUDIT_DAYS" envDefault:"365"`
 	RetryScale         float64    `env:"REPRISE_RETRY_SCALE" envDefault:"1"`
 	MetricsToken       string     `env:"REPRISE_METRICS_TOKEN"`
+	MetricsAddr        string     `env:"REPRISE_METRICS_ADDR"`
 	LogFormat          string     `env:"REPRISE_LOG_FORMAT" envDefault:"text"`
 	LogLevel           slog.Level `env:"REPRISE_LOG_LEVEL" envDefault:"info"`
 }
@@ -77,6 +78,7 @@ func LoadConfig(environ map[string]string) (Config, error) {
 // check finds the values that parse but cannot work.
 func (c *Config) check(f faults) {
 	f.unless(validAddr(c.Addr), "REPRISE_ADDR", "must be host:port, such as 127.0.0.1:8080")
+	f.unless(c.MetricsAddr == "" || validAddr(c.MetricsAddr), "REPRISE_METRICS_ADDR", "must be host:port, such as 127.0.0.1:9464")
 	f.unless(c.PublicURL == "" || validOrigin(c.PublicURL), "REPRISE_PUBLIC_URL",
 		"must be http:// or https:// and a host, without a path, such as https://hooks.example.com")
 	f.unless(c.IngestURL == "" || validOrigin(c.IngestURL), "REPRISE_INGEST_URL",

@@ -2,20 +2,53 @@ package main
 
 import (
 	"errors"
+	"io"
+	"net"
+	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
 	"github.com/reprise-dev/reprise/db/dbtest"
 )
+
+// fetched is the text at an address.
+func fetched(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s answers %d, %v: %s", url, resp.StatusCode, err, text)
+	}
+	return string(text)
+}
+
+// freeAddr is an address of this machine that nobody listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
 
 // TestTwoHalves runs the web half and the worker half as two processes.
 func TestTwoHalves(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, "DATABASE_URL="+dbtest.Postgres(t), "REDIS_URL="+dbtest.Redis(t))
 	p.startAs("web")
-	worker := p.command("worker")
+	worker, watched := p.command("worker"), freeAddr(t)
+	worker.Env = append(slices.Clone(p.env), "REPRISE_METRICS_ADDR="+watched)
 	if err := worker.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +59,29 @@ func TestTwoHalves(t *testing.T) {
 		post(t, target, `{"type":"a"}`, nil)
 	}
 	p.eventually("the worker delivers", func() bool { return len(p.list("/deliveries?status=delivered")) == 20 })
+	for address, wants := range map[string][]string{
+		watched:                              {`reprise_attempts_total{result="delivered"} 20`, "reprise_claimed_deliveries_total 20", "reprise_redis_up 1", "reprise_commit_batch_size_count"},
+		strings.TrimPrefix(p.URL, "http://"): {`reprise_ingest_requests_total{result="accepted"} 20`, `reprise_backlog_deliveries{lane="live"} 0`, "go_goroutines", "process_resident_memory_bytes"},
+	} {
+		text := fetched(t, "http://"+address+"/metrics")
+		for _, want := range wants {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s is not in the metrics of %s:\n%s", want, address, text)
+			}
+		}
+		problems, err := promlint.New(strings.NewReader(text)).Lint()
+		if err != nil || len(problems) > 0 {
+			t.Errorf("the metrics of %s are not as they should be: %v %v", address, problems, err)
+		}
+	}
+	for path, want := range map[string]string{"/readyz": `"clock":"ok"`, "/healthz": `"status":"ok"`} {
+		if text := fetched(t, "http://"+watched+path); !strings.Contains(text, want) {
+			t.Errorf("%s of the worker says %s", path, text)
+		}
+	}
+	if resp, err := http.Get("http://" + watched + "/api/v1/events"); err != nil || resp.StatusCode != http.StatusNotFound || resp.Body.Close() != nil {
+		t.Errorf("the worker answers for the API: %v, %v", resp, err)
+	}
 	if err := worker.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/reprise-dev/reprise/db"
@@ -118,18 +119,19 @@ func (s *server) open(ctx context.Context, want roles) error {
 	if err := s.openQueue(ctx, want); err != nil {
 		return err
 	}
+	metrics := s.registry()
 	if want.web {
-		s.openWeb()
+		s.openWeb(metrics)
 	}
-	return nil
+	return s.openWatch(metrics)
 }
 
-func (s *server) openWeb() {
+func (s *server) openWeb(metrics *prometheus.Registry) {
 	s.app = handlers.New(handlers.Options{
 		Store: s.store, Queue: s.client, PublicURL: s.cfg.PublicURL, IngestURL: s.cfg.IngestURL, MaxBodyBytes: s.cfg.MaxBodyBytes,
 		TrustedProxies: s.cfg.TrustedProxies, Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow},
 		APIRatePerMinute: s.cfg.APIRatePerMinute, ReplaysPerMinute: s.cfg.ReplaysPerMinute,
-		TestFiresPerMinute: s.cfg.TestFiresPerMinute, MetricsToken: s.cfg.MetricsToken, Version: version,
+		TestFiresPerMinute: s.cfg.TestFiresPerMinute, MetricsToken: s.cfg.MetricsToken, Metrics: metrics, Version: version,
 		Now: s.store.Now, Log: s.log,
 	})
 	// Requests under way are answered; those of pages and webhooks are short.
