@@ -2,34 +2,104 @@ package db
 
 import (
 	"context"
+	"errors"
 
 	"github.com/uptrace/bun"
 
 	"github.com/reprise-dev/reprise/relay"
 )
 
-// ClaimDemo makes a database that holds nothing yet the demo's, which it says by
-// fresh. A database that is in use and not the demo's is KindConflict: what people
-// made must not be changed for a show.
-func (s *Store) ClaimDemo(ctx context.Context) (fresh bool, err error) {
-	const name = "demo"
-	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		ours, err := tx.NewSelect().Table("meta").Where("name = ?", name).Exists(ctx)
-		if err != nil || ours {
+// demoName is where meta says that a database is the demo's: with number 1 while
+// it is being filled and 2 when it is full, and bytes with the ids of the sample
+// endpoints.
+const (
+	demoName    = "demo"
+	demoClaimed = 1
+	demoFull    = 2
+)
+
+// demoTables are those that something is in when a database is in use.
+var demoTables = []string{"users", "memberships", "sessions", "api_keys", "sources", "endpoints", "secrets", "events", "payloads", "dedup_keys",
+	"deliveries", "attempts", "replays", "replay_items", "audit_log", "idempotency_keys", "stats", "leases", "endpoint_windows"}
+
+var errNoDemo = &relay.Error{Kind: relay.KindConflict, Detail: "This database is in use and not the demo's, so nothing was changed in it. " +
+	"Name another one in DATABASE_URL, start without --demo, or, if it was a demo's of an earlier version, remove it."}
+
+// refuseUsed is KindConflict for a database that people use, or that an earlier
+// version made. It only reads, and is asked before anything is written.
+func (s *Store) refuseUsed(ctx context.Context) error {
+	ours, err := s.w.NewSelect().Table("meta").Where("name = ?", demoName).Exists(ctx)
+	if isNoTable(err) {
+		return nil
+	}
+	if err != nil || ours {
+		return err
+	}
+	for _, table := range demoTables {
+		used, err := s.w.NewSelect().Table(table).ColumnExpr("1").Limit(1).Exists(ctx)
+		if err != nil && !isNoTable(err) {
 			return err
 		}
-		for _, table := range []string{"sources", "endpoints", "events"} {
-			used, err := tx.NewSelect().Table(table).ColumnExpr("1").Exists(ctx)
-			if err != nil {
+		if used {
+			return errNoDemo
+		}
+	}
+	projects, err := s.w.NewSelect().Table("projects").Count(ctx)
+	if err == nil && projects > 1 {
+		return errNoDemo
+	}
+	return err
+}
+
+// claimDemo makes a database the demo's that is empty, or whose filling was cut
+// off: that begins anew.
+func (s *Store) claimDemo(ctx context.Context) error {
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		var state []int64
+		if err := tx.NewSelect().Table("meta").Column("number").Where("name = ?", demoName).Scan(ctx, &state); err != nil {
+			return err
+		}
+		if len(state) > 0 && state[0] == demoFull {
+			return nil
+		}
+		for _, table := range demoTables {
+			if _, err := tx.NewDelete().Table(table).Where("1 = 1").Exec(ctx); err != nil {
 				return err
 			}
-			if used {
-				return &relay.Error{Kind: relay.KindConflict, Detail: "This database is in use and not the demo's. Name another one in DATABASE_URL, or start without --demo."}
-			}
 		}
-		fresh = true
-		_, err = tx.ExecContext(ctx, "INSERT INTO meta (name, number) VALUES (?, 1)", name)
-		return err
+		if _, err := tx.NewDelete().Table("meta").Where("name NOT IN ('config_version', 'key_check')").Exec(ctx); err != nil {
+			return err
+		}
+		return setMeta(ctx, tx, demoName, demoClaimed, nil)
 	})
-	return fresh, err
+}
+
+// DemoEndpoints are the sample endpoints of the demo, in the order in which
+// FillDemo was told of them; none if it has yet to be filled.
+func (s *Store) DemoEndpoints(ctx context.Context) ([]relay.ID, error) {
+	var rows []struct {
+		Number int64
+		Bytes  []byte
+	}
+	err := s.r.NewSelect().Table("meta").Column("number", "bytes").Where("name = ?", demoName).Scan(ctx, &rows)
+	if err != nil || len(rows) == 0 || rows[0].Number != demoFull {
+		return nil, translate(err)
+	}
+	var ids []relay.ID
+	for b := rows[0].Bytes; len(b) >= len(relay.ID{}); b = b[len(relay.ID{}):] {
+		ids = append(ids, relay.ID(b[:len(relay.ID{})]))
+	}
+	return ids, nil
+}
+
+// DemoFilled notes that the demo has everything that it shows.
+func (s *Store) DemoFilled(ctx context.Context, endpoints []relay.ID) error {
+	if len(endpoints) == 0 {
+		return errors.New("db: a demo has endpoints")
+	}
+	var b []byte
+	for _, id := range endpoints {
+		b = append(b, id[:]...)
+	}
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error { return setMeta(ctx, tx, demoName, demoFull, b) })
 }

@@ -88,8 +88,7 @@ func (s *Store) EnsureKey(ctx context.Context, k *relay.APIKey, by relay.Actor) 
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO meta (name, bytes) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET bytes = excluded.bytes", name, k.Hash)
-		return err
+		return setMeta(ctx, tx, name, 0, k.Hash)
 	})
 }
 

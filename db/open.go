@@ -34,6 +34,9 @@ type Options struct {
 	// Migrate brings the schema up to date. Without it, an outdated schema
 	// is an error.
 	Migrate bool
+	// Demo makes the database the demo's, if nothing else is in it; one that is
+	// in use is KindConflict, and not changed. It needs Migrate.
+	Demo bool
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// ClockError is how far the clock of this machine is off, for tests.
@@ -98,7 +101,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = errors.New("DATABASE_URL must begin with sqlite:// or postgres://")
 	}
 	if err == nil {
-		err = s.prepare(ctx, o.Migrate)
+		err = s.prepare(ctx, o)
 	}
 	if err != nil {
 		_ = s.Close()
@@ -107,15 +110,23 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) prepare(ctx context.Context, migrate bool) error {
+func (s *Store) prepare(ctx context.Context, o Options) error {
 	unlock, err := s.lockMigrations(ctx)
 	if err != nil {
 		return err
 	}
-	if migrate {
+	if o.Demo {
+		err = s.refuseUsed(ctx)
+	}
+	switch {
+	case err != nil:
+	case o.Migrate:
 		err = s.migrate(ctx)
-	} else {
+	default:
 		err = s.checkSchema(ctx)
+	}
+	if err == nil && o.Demo {
+		err = s.claimDemo(ctx)
 	}
 	unlock()
 	if err != nil {

@@ -126,8 +126,6 @@ func (s *Store) RetentionDue(ctx context.Context) (bool, error) {
 // RetentionDone remembers that retention has run.
 func (s *Store) RetentionDone(ctx context.Context) error {
 	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO meta (name, number) VALUES ('retention_at', ?)
-			ON CONFLICT (name) DO UPDATE SET number = excluded.number`, micros(s.Now()))
-		return err
+		return setMeta(ctx, tx, "retention_at", micros(s.Now()), nil)
 	})
 }

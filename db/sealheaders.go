@@ -94,9 +94,8 @@ func (s *Store) sealSome(ctx context.Context) (more bool, err error) {
 		if more = len(rows) == sealBatch; len(rows) == 0 {
 			return nil
 		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO meta (name, bytes) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET bytes = excluded.bytes",
-			cursor, rows[len(rows)-1].EventID)
-		return err
+		last := rows[len(rows)-1].EventID
+		return setMeta(ctx, tx, cursor, 0, last[:])
 	})
 	return more, translate(err)
 }

@@ -26,8 +26,7 @@ func (s *Store) OpenSetup(ctx context.Context) (token string, err error) {
 			token = ""
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO meta (name, bytes) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET bytes = excluded.bytes", setupName, sum[:])
-		return err
+		return setMeta(ctx, tx, setupName, 0, sum[:])
 	})
 	return token, err
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/reprise-dev/reprise/handlers"
@@ -22,47 +23,17 @@ const (
 	demoPassword  = "reprise-demo" //nolint:gosec // of the demo, shown in its log
 )
 
-// claimDemo makes sure that the database is the demo's, and makes two people who
-// can log in, if nobody can. fresh says that there is nothing in it yet.
-func (s *server) claimDemo(ctx context.Context) (fresh bool, err error) {
-	if fresh, err = s.store.ClaimDemo(ctx); err != nil {
-		return false, err
-	}
-	if n, err := s.store.UserCount(ctx); err != nil || n > 0 {
-		return fresh, err
-	}
-	project, err := s.store.DefaultProject(ctx)
-	if err != nil {
-		return false, err
-	}
-	for i, email := range []string{demoEmail, demoColleague} {
-		user, err := newUser(email, demoPassword)
-		if err != nil {
-			return false, err
-		}
-		user.CreatedAt = s.store.Now()
-		if i == 0 {
-			err = s.store.CreateFirstUser(ctx, user, "Demo", operator)
-		} else {
-			err = s.store.CreateUser(ctx, user, []relay.ID{project.ID}, operator)
-		}
-		if err != nil {
-			return false, err
-		}
-	}
-	return fresh, nil
-}
+// demoPaths are the sample endpoints and what the receiver does with each, in the
+// order in which the store remembers them.
+var demoPaths = []struct{ name, path string }{{"Orders service", "/good"}, {"CRM sync", "/flaky"}, {"Legacy ERP", "/dead"}}
 
 // startDemo starts the sample receiver, points the sample endpoints at it and, in
 // a database that is new, makes everything that the demo shows. What comes in now
 // comes in by the front door, as requests.
-func (s *server) startDemo(ctx context.Context, fresh bool) error {
+func (s *server) startDemo(ctx context.Context) error {
 	project, err := s.store.DefaultProject(ctx)
 	if err != nil {
 		return err
-	}
-	if user, err := s.store.UserByEmail(ctx, demoEmail); err == nil && handlers.IsPassword(demoPassword, user.PasswordHash) {
-		s.log.Info("log in to the demo", "url", s.cfg.PublicURL, "email", demoEmail, "password", demoPassword)
 	}
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,58 +42,108 @@ func (s *server) startDemo(ctx context.Context, fresh bool) error {
 	receiver := &http.Server{Handler: demo.Receiver(), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = receiver.Serve(listen) }()
 	s.undo = append([]func() error{receiver.Close}, s.undo...)
-	if err := s.demoEndpoints(ctx, project.ID, "http://"+listen.Addr().String()); err != nil || !fresh {
-		return err
+	base := "http://" + listen.Addr().String()
+	endpoints, err := s.store.DemoEndpoints(ctx)
+	if err == nil && len(endpoints) > 0 {
+		err = s.moveDemo(ctx, project.ID, endpoints, base)
+	} else if err == nil {
+		err = s.fillDemo(ctx, project.ID, base)
 	}
-	slugs, err := s.demoSources(ctx, project.ID)
 	if err != nil {
 		return err
 	}
-	if err := s.demoHistory(ctx, project.ID); err != nil {
+	if user, err := s.store.UserByEmail(ctx, demoEmail); err == nil && handlers.IsPassword(demoPassword, user.PasswordHash) {
+		s.log.Info("log in to the demo", "url", s.cfg.PublicURL, "email", demoEmail, "password", demoPassword)
+	}
+	return nil
+}
+
+// fillDemo makes everything that the demo shows. If it is cut off, the next start
+// begins anew.
+func (s *server) fillDemo(ctx context.Context, project relay.ID, base string) error {
+	if err := s.demoPeople(ctx, project); err != nil {
+		return err
+	}
+	endpoints, err := s.demoEndpoints(ctx, project, base)
+	if err != nil {
+		return err
+	}
+	slugs, err := s.demoSources(ctx, project)
+	if err != nil {
+		return err
+	}
+	if err := s.demoHistory(ctx, project); err != nil {
 		return err
 	}
 	if err := s.postDemo(ctx, slugs); err != nil {
 		return err
 	}
-	return s.demoWork(ctx, project.ID)
+	if err := s.demoWork(ctx, project); err != nil {
+		return err
+	}
+	return s.store.DemoFilled(ctx, endpoints)
 }
 
-// demoEndpoints makes the three endpoints, or gives those of an earlier run
-// the receiver's new address.
-func (s *server) demoEndpoints(ctx context.Context, project relay.ID, base string) error {
-	paths := map[string]string{"Orders service": "/good", "CRM sync": "/flaky", "Legacy ERP": "/dead"}
-	for _, e := range s.store.Config().EndpointsOf(project) {
-		path, ours := paths[e.Name]
-		if !ours {
-			continue
-		}
-		delete(paths, e.Name)
-		_, err := s.store.UpdateEndpoint(ctx, project, e.ID, "endpoint.updated", operator, func(e *relay.Endpoint) error {
-			e.URL = base + path
-			return nil
-		})
+// demoPeople makes two people who can log in, unless the settings have made one.
+func (s *server) demoPeople(ctx context.Context, project relay.ID) error {
+	n, err := s.store.UserCount(ctx)
+	if err != nil {
+		return err
+	}
+	for _, email := range []string{demoEmail, demoColleague} {
+		user, err := newUser(email, demoPassword)
 		if err != nil {
 			return err
 		}
-	}
-	if len(paths) < 3 {
-		return nil
-	}
-	for _, name := range []string{"Orders service", "CRM sync", "Legacy ERP"} {
-		now := s.store.Now()
-		e := &relay.Endpoint{ID: relay.NewIDAt(now), ProjectID: project, Name: name, URL: base + paths[name], Status: relay.EndpointActive,
-			Secrets:     []relay.Secret{{ID: relay.NewIDAt(now), Value: relay.NewSecret(), CreatedAt: now}},
-			HTTPTimeout: 2 * time.Second, Authentication: relay.Authentication{Type: relay.AuthNone}, CreatedAt: now, UpdatedAt: now,
-			Retry: relay.RetryPolicy{MaxRetries: 3, InitialDelay: time.Second, Factor: 2, MaxDelay: time.Minute}}
-		if name == "Legacy ERP" {
-			e.EventFilter = []string{"orders/*", "invoice.*", "charge.*"}
-			e.Retry.MaxRetries = 1
+		user.CreatedAt = s.store.Now()
+		if n == 0 {
+			err = s.store.CreateFirstUser(ctx, user, "Demo", operator)
+		} else {
+			err = s.store.CreateUser(ctx, user, []relay.ID{project}, operator)
 		}
-		if err := s.store.CreateEndpoint(ctx, e, operator); err != nil {
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	return nil
+}
+
+// moveDemo gives the sample endpoints the receiver's new address. One that
+// somebody has deleted, or made point elsewhere, is theirs.
+func (s *server) moveDemo(ctx context.Context, project relay.ID, endpoints []relay.ID, base string) error {
+	for i, id := range endpoints {
+		_, err := s.store.UpdateEndpoint(ctx, project, id, "endpoint.updated", operator, func(e *relay.Endpoint) error {
+			if u, err := url.Parse(e.URL); err == nil && u.Hostname() == "127.0.0.1" && u.Path == demoPaths[i].path {
+				e.URL = base + demoPaths[i].path
+			}
+			return nil
+		})
+		if err != nil && relay.KindOf(err) != relay.KindNotFound {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *server) demoEndpoints(ctx context.Context, project relay.ID, base string) ([]relay.ID, error) {
+	var ids []relay.ID
+	for _, sample := range demoPaths {
+		now := s.store.Now()
+		e := &relay.Endpoint{ID: relay.NewIDAt(now), ProjectID: project, Name: sample.name, URL: base + sample.path, Status: relay.EndpointActive,
+			Secrets:     []relay.Secret{{ID: relay.NewIDAt(now), Value: relay.NewSecret(), CreatedAt: now}},
+			HTTPTimeout: 2 * time.Second, Authentication: relay.Authentication{Type: relay.AuthNone}, CreatedAt: now, UpdatedAt: now,
+			Retry: relay.RetryPolicy{MaxRetries: 3, InitialDelay: time.Second, Factor: 2, MaxDelay: time.Minute}}
+		if sample.path == "/dead" {
+			e.EventFilter = []string{"orders/*", "invoice.*", "charge.*"}
+			e.Retry.MaxRetries = 1
+		}
+		if err := s.store.CreateEndpoint(ctx, e, operator); err != nil {
+			return nil, err
+		}
+		ids = append(ids, e.ID)
+	}
+	return ids, nil
 }
 
 // demoSources makes the sample sources and returns the slug of each by name.

@@ -215,6 +215,7 @@ type answer[T any] struct {
 type thing struct {
 	ID       string `json:"id"`
 	Slug     string `json:"slug"`
+	URL      string `json:"url"`
 	Status   string `json:"status"`
 	EventID  string `json:"event_id"`
 	Attempts int    `json:"attempts"`

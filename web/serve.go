@@ -65,12 +65,7 @@ func run(ctx context.Context, want roles) error {
 	s := &server{cfg: cfg, log: log}
 	release := tuneRuntime(cfg)
 	defer release()
-	err = s.open(ctx, want)
-	fresh := false
-	if err == nil && want.demo {
-		fresh, err = s.claimDemo(ctx)
-	}
-	if err != nil {
+	if err := s.open(ctx, want); err != nil {
 		return errors.Join(err, s.close())
 	}
 	served := make(chan error, 1)
@@ -79,7 +74,7 @@ func run(ctx context.Context, want roles) error {
 	}
 	s.announce(ctx, want)
 	if want.demo {
-		if err := s.startDemo(ctx, fresh); err != nil {
+		if err := s.startDemo(ctx); err != nil {
 			return errors.Join(err, s.close())
 		}
 	}
@@ -101,7 +96,7 @@ func (s *server) open(ctx context.Context, want roles) error {
 		return err
 	}
 	s.store, err = db.Open(ctx, db.Options{
-		URL: s.cfg.DatabaseURL, Key: key, Migrate: true, Log: s.log,
+		URL: s.cfg.DatabaseURL, Key: key, Migrate: true, Demo: want.demo, Log: s.log,
 		Exclusive: true, Alone: s.cfg.RedisURL == "embedded", LockWait: lockWait,
 	})
 	if err != nil {
