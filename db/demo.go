@@ -62,6 +62,9 @@ func (s *Store) claimDemo(ctx context.Context) error {
 		if len(state) > 0 && state[0] == demoFull {
 			return nil
 		}
+		if len(state) == 0 { // nothing is in it
+			return setMeta(ctx, tx, demoName, demoClaimed, nil)
+		}
 		for _, table := range demoTables {
 			if _, err := tx.NewDelete().Table(table).Where("1 = 1").Exec(ctx); err != nil {
 				return err
