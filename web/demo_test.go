@@ -95,7 +95,8 @@ func TestTheDemoIsFilledAnew(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, "DATABASE_URL="+dbtest.Postgres(t), "REDIS_URL="+dbtest.Redis(t))
 	p.start("--demo")
-	p.kill() // it answers before it is full
+	p.eventually("some events are there", func() bool { return len(p.list("/events")) > 0 })
+	p.kill()
 	if strings.Contains(p.log.String(), "log in to the demo") {
 		t.Fatal("it was full before it could be killed")
 	}
