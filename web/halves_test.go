@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
 )
@@ -126,5 +128,61 @@ func refused(t *testing.T, p *program, cmd *exec.Cmd, why string) {
 	}
 	if said := p.log.String(); !strings.Contains(said, why) {
 		t.Errorf("it did not say %q, but: %s", why, said)
+	}
+}
+
+// TestTwoWorkersLoseNothing has two workers share what one process receives. One is
+// killed and started again, and Redis is emptied: with claims that lived in a
+// process and tasks that all served, deliveries were stuck for good.
+func TestTwoWorkersLoseNothing(t *testing.T) {
+	t.Parallel()
+	const events = 3000
+	redisURL := dbtest.Redis(t)
+	p := newProgram(t, "DATABASE_URL="+dbtest.Postgres(t), "REDIS_URL="+redisURL)
+	p.startAs("web")
+	start := func() *exec.Cmd {
+		worker := p.command("worker")
+		if err := worker.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = worker.Process.Kill(); _ = worker.Wait() })
+		return worker
+	}
+	start()
+	second := start()
+	sink := newSink(t)
+	target := p.source("two")
+	p.endpoint(sink.URL, nil)
+	options, err := redis.ParseURL(redisURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	defer func() { _ = client.Close() }()
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range events / 16 {
+				post(t, target, `{"type":"a"}`, nil)
+			}
+		})
+	}
+	sent := int64(events / 16 * 16)
+	p.eventually("a third has arrived", func() bool { return sink.total.Load() > sent/3 })
+	_ = second.Process.Kill()
+	_ = second.Wait()
+	if err := client.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	start()
+	all.Wait()
+	p.eventually("nothing is left", func() bool {
+		return len(p.list("/deliveries?status=pending")) == 0 && len(p.list("/deliveries?status=retrying")) == 0
+	})
+	if n := len(p.list("/deliveries?status=delivered")); int64(n) != sent {
+		t.Errorf("%d are delivered, want %d", n, sent)
+	}
+	if n := sink.total.Load(); n < sent || n > sent+64 {
+		t.Errorf("%d requests arrived for %d deliveries; the process that was killed had 64 in hand at most", n, sent)
 	}
 }
