@@ -16,6 +16,9 @@ import (
 // version is set by the build.
 var version = "dev"
 
+// clockError is set by builds for tests: how far their clock is off, such as 20s.
+var clockError string
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

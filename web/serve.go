@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,8 +96,12 @@ func (s *server) open(ctx context.Context, want roles) error {
 	if err != nil {
 		return err
 	}
+	off, err := time.ParseDuration(cmp.Or(clockError, "0s"))
+	if err != nil {
+		return fmt.Errorf("main.clockError: %w", err)
+	}
 	s.store, err = db.Open(ctx, db.Options{
-		URL: s.cfg.DatabaseURL, Key: key, Migrate: true, Demo: want.demo, Log: s.log,
+		URL: s.cfg.DatabaseURL, Key: key, Migrate: true, Demo: want.demo, ClockError: off, Log: s.log,
 		Exclusive: true, Alone: s.cfg.RedisURL == "embedded", LockWait: lockWait,
 	})
 	if err != nil {

@@ -56,6 +56,31 @@ func TestStopEndsTheServerAndRemovesItsFiles(t *testing.T) {
 	}
 }
 
+func TestHaltedServerGoesOnWithItsFiles(t *testing.T) {
+	t.Parallel()
+	redis, err := StartRedis()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer redis.Stop()
+	if _, err := ask(redis.URL, "SET a b", "SAVE"); err != nil {
+		t.Fatal(err)
+	}
+	first := redis.PID
+	if err := redis.Halt("KILL"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(redis.URL, "PING"); err == nil || !errors.Is(syscall.Kill(first, 0), syscall.ESRCH) {
+		t.Errorf("process %d is still there: %v", first, err)
+	}
+	if err := redis.Again(); err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := ask(redis.URL, "DBSIZE"); err != nil || reply != ":1" {
+		t.Errorf("DBSIZE = %s, %v", reply, err)
+	}
+}
+
 func TestMissingProgramIsASentence(t *testing.T) {
 	t.Parallel()
 	_, err := program("no-such-program", "Nothing")

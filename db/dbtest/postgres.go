@@ -105,7 +105,8 @@ func StartPostgres(d Durability) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.await(func(context.Context) error { return execSQL(s.URL, "SELECT 1") })
+	s.ready = func(context.Context) error { return execSQL(s.URL, "SELECT 1") }
+	return s, s.await(s.ready)
 }
 
 // Checkpoint makes a PostgreSQL server reuse its log files from now on, as it

@@ -71,10 +71,11 @@ func StartRedis() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.await(func(context.Context) error {
+	s.ready = func(context.Context) error {
 		_, err := ask(s.URL, "PING")
 		return err
-	})
+	}
+	return s, s.await(s.ready)
 }
 
 // ask sends commands in Redis's inline form and answers the last reply.

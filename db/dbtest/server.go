@@ -24,18 +24,33 @@ type Server struct {
 
 	dir      string
 	watchdog *exec.Cmd
-	lifeline io.Closer
+	lifeline io.WriteCloser
+	said     io.Reader
+	ready    func(context.Context) error
 }
 
 // watch runs "$@", prints its process id, and stops it and removes the
 // directory $0 when standard input closes, which also happens when the parent
-// dies. cd first: nobody can remove the directory that they are in.
+// dies. Until then each line there is a signal that ends "$@", or asks for it
+// anew. cd first: nobody can remove the directory that they are in.
 const watch = `cd /
-"$@" >>"$0/log" 2>&1 </dev/null &
-pid=$!
-echo $pid
-cat >/dev/null
-kill -INT $pid 2>/dev/null
+run() {
+	"$@" >>"$0/log" 2>&1 </dev/null &
+	pid=$!
+	echo $pid
+}
+run "$@"
+while read -r word; do
+	if [ "$word" = again ]; then
+		run "$@"
+	else
+		kill -"$word" $pid 2>/dev/null
+		wait $pid
+		pid=
+		echo 0
+	fi
+done
+[ -z "$pid" ] || kill -INT $pid
 wait $pid
 rm -rf "$0"`
 
@@ -59,13 +74,32 @@ func start(dir, url string, args ...string) (*Server, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &Server{URL: url, dir: dir, watchdog: cmd, lifeline: lifeline}
+	s := &Server{URL: url, dir: dir, watchdog: cmd, lifeline: lifeline, said: out}
 	running.Store(s, true)
 	if _, err := fmt.Fscan(out, &s.PID); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("%s: %w", args[0], err)
 	}
 	return s, nil
+}
+
+// Halt ends the server with a signal, such as KILL, and leaves its files.
+func (s *Server) Halt(signal string) error { return s.tell(signal) }
+
+// Again starts a server that was halted, at the same address.
+func (s *Server) Again() error {
+	if err := s.tell("again"); err != nil {
+		return err
+	}
+	return s.await(s.ready)
+}
+
+func (s *Server) tell(word string) error {
+	if _, err := fmt.Fprintln(s.lifeline, word); err != nil {
+		return err
+	}
+	_, err := fmt.Fscan(s.said, &s.PID)
+	return err
 }
 
 // Stop ends the server and removes its files.
