@@ -9,7 +9,7 @@ BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 LOCAL   := REPRISE_EGRESS_ALLOW="$${REPRISE_EGRESS_ALLOW:-127.0.0.0/8,::1/128}"
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test cover check generated generate fmt lint vuln bench clean
+.PHONY: help run demo build test cover check generated generate fmt lint vuln bench torture clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,11 @@ vuln: ## Look for known vulnerabilities in what the code calls
 bench: build ## Measure throughput, latency, CPU and memory on this machine; JSON on stdout
 	@$(BUILD) -o bin/bench ./web/bench
 	@bin/bench run $(BENCHFLAGS)
+
+torture: build ## Run several processes while processes, servers and endpoints fail, and check that nothing is lost or repeated
+	@$(BUILD) -o bin/torture ./web/torture
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS) -X main.clockError=20s' -o bin/reprise-ahead ./web
+	@bin/torture $(TORTUREFLAGS)
 
 clean: ## Remove what was built (not the data)
 	rm -rf bin coverage.out
