@@ -72,8 +72,8 @@ var (
 		pairFacts, moveReplay, markReplayed, forwardEvents, insertPairs}
 )
 
-// eventSum is an event's status as the sum of its newest delivery to each
-// endpoint. It says in SQL what relay.EventStatusOf says.
+// eventSum is an event's status as the sum of its deliveries that were not
+// replayed. It says in SQL what relay.EventStatusOf says.
 const eventSum = `(SELECT CASE WHEN count(*) FILTER (WHERE d.status IN ('pending', 'retrying')) > 0 THEN 'forwarding'
 	WHEN count(*) FILTER (WHERE d.status = 'dlq') > 0 THEN 'failed'
 	WHEN count(*) FILTER (WHERE d.status = 'delivered') > 0 THEN 'delivered'

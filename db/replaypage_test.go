@@ -107,6 +107,11 @@ func TestCancelGivesDeadLettersBack(t *testing.T) {
 		check(t, err)
 		equal(t, "dead letters", groups[0].Count, 4)
 		equal(t, "failed events", number(t, w.Store, "SELECT count(*) FROM events WHERE status = 'failed'"), 4)
+		for _, d := range last {
+			all, err := w.DeliveriesOfEvents(t.Context(), []relay.ID{d.EventID})
+			check(t, err)
+			equal(t, "event", w.event(t, d.EventID).Status, relay.EventStatusOf(all[d.EventID]))
+		}
 		equal(t, "settling", number(t, w.Store, "SELECT count(*) FROM replays WHERE settling"), 0)
 		n, err := w.DiscardDeadLetters(t.Context(), w.project, e.ID, groups[0].Cause, "Not needed", system)
 		check(t, err)

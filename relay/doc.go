@@ -47,7 +47,8 @@
 //	rejected    its signature was not valid; never delivered
 //	duplicate   its idempotency key was seen before; not delivered
 //
-// EventStatusOf sums up: of the deliveries to one endpoint the newest counts.
+// EventStatusOf sums up: of the deliveries to one endpoint the newest counts, but
+// for those that a cancelled replay job did not get to send.
 //
 // # The states of a replay job
 //

@@ -33,22 +33,18 @@ func (s EventStatus) Known() bool {
 }
 
 // EventStatusOf sums up the deliveries of an event that was neither rejected
-// nor a duplicate. For each endpoint only the newest counts. An event whose
-// deliveries were all discarded is merely received.
+// nor a duplicate. One that was replayed does not count any more, unless its
+// replay was undone with its job. An event whose deliveries were all discarded
+// is merely received.
 func EventStatusOf(deliveries []Delivery) EventStatus {
 	if len(deliveries) == 0 {
 		return EventUnmatched
 	}
-	newest := make(map[ID]*Delivery, len(deliveries))
+	status := EventReceived
 	for i := range deliveries {
 		d := &deliveries[i]
-		if seen, ok := newest[d.EndpointID]; !ok || newer(d, seen) {
-			newest[d.EndpointID] = d
-		}
-	}
-	status := EventReceived
-	for _, d := range newest {
 		switch {
+		case !d.ReplayedBy.IsZero():
 		case !d.Status.Final():
 			return EventForwarding
 		case d.Status == DeliveryDLQ:
@@ -58,9 +54,4 @@ func EventStatusOf(deliveries []Delivery) EventStatus {
 		}
 	}
 	return status
-}
-
-// newer orders by id, since ids sort by the time they were made.
-func newer(a, b *Delivery) bool {
-	return slices.Compare(a.ID[:], b.ID[:]) > 0
 }

@@ -48,8 +48,9 @@ func TestEventStatusOf(t *testing.T) {
 	to := func(endpoint ID, status DeliveryStatus) Delivery {
 		return Delivery{ID: NewID(), EndpointID: endpoint, Status: status}
 	}
-	older, newer := to(first, DeliveryDLQ), to(first, DeliveryDelivered)
-	again := to(first, DeliveryPending)
+	newer, again, undone := to(first, DeliveryDelivered), to(first, DeliveryPending), to(first, DeliveryDiscarded)
+	older, replayed := to(first, DeliveryDLQ), newer
+	older.ReplayedBy, replayed.ReplayedBy = newer.ID, again.ID
 	for name, c := range map[string]struct {
 		deliveries []Delivery
 		want       EventStatus
@@ -62,7 +63,8 @@ func TestEventStatusOf(t *testing.T) {
 		"delivered or discarded": {[]Delivery{to(first, DeliveryDiscarded), to(second, DeliveryDelivered)}, EventDelivered},
 		"all discarded":          {[]Delivery{to(first, DeliveryDiscarded)}, EventReceived},
 		"replayed":               {[]Delivery{newer, older}, EventDelivered},
-		"being replayed":         {[]Delivery{older, newer, again}, EventForwarding},
+		"being replayed":         {[]Delivery{older, replayed, again}, EventForwarding},
+		"replay undone":          {[]Delivery{older, newer, undone}, EventDelivered},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -55,7 +55,7 @@ func (r *rig) find(ctx context.Context, accepted map[string]int, types []string)
 }
 
 func (r *rig) findRows(ctx context.Context, f *findings) error {
-	rows, err := r.sql.QueryContext(ctx, `SELECT d.id, d.event_id, d.endpoint_id, d.status, d.replay_id,
+	rows, err := r.sql.QueryContext(ctx, `SELECT d.id, d.event_id, d.endpoint_id, d.status, d.replay_id, d.replayed_by,
 		(SELECT count(*) FROM attempts a WHERE a.delivery_id = d.id) FROM deliveries d`)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (r *rig) findRows(ctx context.Context, f *findings) error {
 	defer rows.Close()
 	for rows.Next() {
 		var d row
-		if err := rows.Scan(&d.ID, &d.EventID, &d.EndpointID, &d.Status, &d.ReplayID, &d.attempts); err != nil {
+		if err := rows.Scan(&d.ID, &d.EventID, &d.EndpointID, &d.Status, &d.ReplayID, &d.ReplayedBy, &d.attempts); err != nil {
 			return err
 		}
 		f.rows = append(f.rows, d)

@@ -92,11 +92,14 @@ func (r *rig) settle(ctx context.Context, patience time.Duration) time.Duration 
 }
 
 // watch looks every two seconds for deliveries that nobody would ever find: not
-// final, not due, in nobody's hands; or final and yet due or in hands.
+// final, not due, in nobody's hands; or final and yet due or in hands. Those of a
+// paused job are parked.
 func (r *rig) watch(ctx context.Context) (limbo []string) {
 	for ctx.Err() == nil {
-		found, err := r.ids(ctx, `SELECT id FROM deliveries WHERE
-			(status IN ('pending', 'retrying')) <> (due_at IS NOT NULL OR lease_until IS NOT NULL) OR due_at IS NOT NULL AND lease_until IS NOT NULL LIMIT 10`)
+		found, err := r.ids(ctx, `SELECT d.id FROM deliveries d LEFT JOIN replays r ON r.id = d.replay_id
+			WHERE (d.due_at IS NOT NULL AND d.lease_until IS NOT NULL
+				OR (d.status IN ('pending', 'retrying')) <> (d.due_at IS NOT NULL OR d.lease_until IS NOT NULL))
+			AND NOT coalesce(r.status = 'paused' OR r.settling, false) LIMIT 10`)
 		for _, id := range found {
 			name := relay.PrefixDelivery.Format(id)
 			if err == nil && !slices.Contains(limbo, name) {
