@@ -18,9 +18,13 @@ const (
 	demoFull    = 2
 )
 
-// demoTables are those that something is in when a database is in use.
-var demoTables = []string{"users", "memberships", "sessions", "api_keys", "sources", "endpoints", "secrets", "events", "payloads", "dedup_keys",
-	"deliveries", "attempts", "replays", "replay_items", "audit_log", "idempotency_keys", "stats", "leases", "endpoint_windows"}
+// usedTables are those that something is in when people use a database, and
+// demoTables those that filling a demo writes to.
+var (
+	usedTables = []string{"users", "api_keys", "sources", "endpoints", "events"}
+	demoTables = append([]string{"memberships", "sessions", "secrets", "payloads", "dedup_keys", "deliveries", "attempts", "replays", "replay_items",
+		"audit_log", "idempotency_keys", "stats", "leases", "endpoint_windows"}, usedTables...)
+)
 
 var errNoDemo = &relay.Error{Kind: relay.KindConflict, Detail: "This database is in use and not the demo's, so nothing was changed in it. " +
 	"Name another one in DATABASE_URL, start without --demo, or, if it was a demo's of an earlier version, remove it."}
@@ -35,7 +39,7 @@ func (s *Store) refuseUsed(ctx context.Context) error {
 	if err != nil || ours {
 		return err
 	}
-	for _, table := range demoTables {
+	for _, table := range usedTables {
 		used, err := s.w.NewSelect().Table(table).ColumnExpr("1").Limit(1).Exists(ctx)
 		if err != nil && !isNoTable(err) {
 			return err
@@ -77,8 +81,17 @@ func (s *Store) claimDemo(ctx context.Context) error {
 	})
 }
 
+// endClaim is for a database whose filling was cut off and that is served without
+// the demo: what comes into it from now on is not the demo's to clear.
+func (s *Store) endClaim(ctx context.Context) error {
+	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.NewDelete().Table("meta").Where("name = ? AND number = ?", demoName, demoClaimed).Exec(ctx)
+		return err
+	})
+}
+
 // DemoEndpoints are the sample endpoints of the demo, in the order in which
-// FillDemo was told of them; none if it has yet to be filled.
+// DemoFilled was told of them; none if it has yet to be filled.
 func (s *Store) DemoEndpoints(ctx context.Context) ([]relay.ID, error) {
 	var rows []struct {
 		Number int64

@@ -125,8 +125,12 @@ func (s *Store) prepare(ctx context.Context, o Options) error {
 	default:
 		err = s.checkSchema(ctx)
 	}
-	if err == nil && o.Demo {
+	switch {
+	case err != nil:
+	case o.Demo:
 		err = s.claimDemo(ctx)
+	case o.Exclusive:
+		err = s.endClaim(ctx)
 	}
 	unlock()
 	if err != nil {
