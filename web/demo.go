@@ -84,7 +84,8 @@ func (s *server) fillDemo(ctx context.Context, project relay.ID, base string) er
 	return s.store.DemoFilled(ctx, endpoints)
 }
 
-// demoPeople makes two people who can log in, unless the settings have made one.
+// demoPeople makes two people who can log in, beside the one whom the settings may
+// have made.
 func (s *server) demoPeople(ctx context.Context, project relay.ID) error {
 	n, err := s.store.UserCount(ctx)
 	if err != nil {
@@ -101,7 +102,7 @@ func (s *server) demoPeople(ctx context.Context, project relay.ID) error {
 		} else {
 			err = s.store.CreateUser(ctx, user, []relay.ID{project}, operator)
 		}
-		if err != nil {
+		if err != nil && relay.KindOf(err) != relay.KindConflict { // one of the two may be the one of the settings
 			return err
 		}
 		n++

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -31,24 +30,22 @@ func (s *server) demoHistory(ctx context.Context, project relay.ID) error {
 		sources[src.Name] = src
 	}
 	samples := demo.Events(int(demoDays*24*time.Hour/demoStep), now)
+	ctx, stop := context.WithCancelCause(ctx) // at the first fault
+	defer stop(nil)
 	var all sync.WaitGroup
-	faults := make(chan error, len(samples))
 	gate := make(chan struct{}, 32)
 	for i, e := range samples {
 		at := now.Add(-time.Duration(i+1) * demoStep)
 		gate <- struct{}{}
 		all.Go(func() {
 			defer func() { <-gate }()
-			faults <- s.demoPast(ctx, sources[e.SourceName], e, at, config.EndpointsOf(project))
+			if err := s.demoPast(ctx, sources[e.SourceName], e, at, config.EndpointsOf(project)); err != nil {
+				stop(err)
+			}
 		})
 	}
 	all.Wait()
-	close(faults)
-	var err error
-	for fault := range faults {
-		err = errors.Join(err, fault)
-	}
-	return err
+	return context.Cause(ctx)
 }
 
 // demoPast is one event of the past with its deliveries, each tried once.

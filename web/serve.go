@@ -73,16 +73,19 @@ func run(ctx context.Context, want roles) error {
 	if s.app != nil {
 		go func() { served <- s.app.Listener(s.listen) }()
 	}
-	s.announce(ctx, want)
 	if want.demo {
-		if err := s.startDemo(ctx); err != nil {
-			return errors.Join(err, s.close())
+		err = s.startDemo(ctx)
+	}
+	if err == nil {
+		s.announce(ctx, want)
+		select {
+		case <-ctx.Done():
+		case err = <-served:
 		}
 	}
-	select {
-	case <-ctx.Done():
+	if ctx.Err() != nil { // perhaps before the demo was full, which is no fault
 		log.Info("stopping")
-	case err = <-served:
+		err = nil
 	}
 	return errors.Join(err, s.close())
 }
