@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/redis/go-redis/v9"
@@ -120,10 +121,16 @@ func TestEmbeddedRedisIsForOneProcess(t *testing.T) {
 	refused(t, p, p.command("worker"), "use serve for one")
 }
 
+// refused runs what must end with an error that says why.
 func refused(t *testing.T, p *program, cmd *exec.Cmd, why string) {
 	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer limit.Stop()
 	var exit *exec.ExitError
-	if err := cmd.Run(); !errors.As(err, &exit) {
+	if err := cmd.Wait(); !errors.As(err, &exit) {
 		t.Fatalf("it was not refused: %v", err)
 	}
 	if said := p.log.String(); !strings.Contains(said, why) {
