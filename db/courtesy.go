@@ -74,6 +74,3 @@ func (c *courtesy) giveWay(ctx context.Context, most time.Duration) {
 		}
 	}
 }
-
-// GiveWay waits while live events are under way, most at most.
-func (s *Store) GiveWay(ctx context.Context, most time.Duration) { s.courtesy.giveWay(ctx, most) }

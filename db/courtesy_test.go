@@ -13,7 +13,7 @@ func TestReplaysGiveWayToLiveEvents(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			s.GiveWay(ctx, most)
+			s.courtesy.giveWay(ctx, most)
 		}()
 		return done
 	}

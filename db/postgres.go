@@ -167,7 +167,7 @@ func (h *pgHot) gently(ctx context.Context, d durability, fn func(run, gently fu
 		return fn(run, func(works ...*work) error {
 			for _, w := range works {
 				for rows := range slices.Chunk(w.rows, pieceRows) {
-					h.s.GiveWay(ctx, courtesyMost-time.Since(began))
+					h.s.courtesy.giveWay(ctx, courtesyMost-time.Since(began))
 					piece := &work{bulk: w.bulk, rows: rows}
 					if err := run(piece); err != nil {
 						return err

@@ -155,7 +155,7 @@ func (w *ReplayWalk) next(ctx context.Context, n int) (ReplayStep, error) {
 	var err error
 	w.s.courtesy.turn.Lock()
 	defer w.s.courtesy.turn.Unlock()
-	w.s.GiveWay(ctx, courtesyMost)
+	w.s.courtesy.giveWay(ctx, courtesyMost)
 	for range 3 {
 		err = w.s.hot.gently(ctx, lazy, func(run, gently func(...*work) error) error {
 			moved = *w.row

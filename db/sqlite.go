@@ -122,7 +122,7 @@ func (h *sqliteHot) maintain(ctx context.Context) {
 			// Once more, for what was written meanwhile: nobody waits for
 			// that, but for what is left when the log begins anew.
 			if _, err = moveLog(ctx, checkpointer); err == nil {
-				h.s.GiveWay(ctx, courtesyMost)
+				h.s.courtesy.giveWay(ctx, courtesyMost)
 				err = h.restartLog(ctx)
 			}
 		}

@@ -21,7 +21,9 @@ import (
 // taken does nothing.
 const (
 	typeSlice = "slice"
-	sliceTime = time.Second
+	// wakeSlices is the doorbell of slices.
+	wakeSlices = "slices"
+	sliceTime  = time.Second
 	// sliceLease is how long a slice may take at most; then another begins.
 	sliceLease = 10 * time.Second
 	// sliceRest is after how long something is tried again that failed.
@@ -41,12 +43,8 @@ type slice struct {
 // enough reports whether the rest is for the next slice.
 func (s *slice) enough() bool { return !time.Now().Before(s.until) }
 
-// sliced is a kind of what is done in slices. run does some and says what comes
-// then.
-type sliced struct {
-	queue string
-	run   func(context.Context, *slice) (after, error)
-}
+// sliced does some of a kind of what is done in slices, and says what comes then.
+type sliced func(context.Context, *slice) (after, error)
 
 // after is what follows a slice: one more at once, one after a rest, or nothing.
 // The next one finds state.
@@ -66,11 +64,11 @@ const (
 
 func (e *Engine) sliced() map[string]sliced {
 	return map[string]sliced{
-		kindReplay:    {queueReplay, e.replaySlice},
-		kindRetention: {queueMaintenance, e.retentionSlice},
-		kindPrune:     {queueMaintenance, e.pruneSlice},
-		kindDiscard:   {queueMaintenance, e.discardSlice},
-		kindSeal:      {queueMaintenance, e.sealSlice},
+		kindReplay:    e.replaySlice,
+		kindRetention: e.retentionSlice,
+		kindPrune:     e.pruneSlice,
+		kindDiscard:   e.discardSlice,
+		kindSeal:      e.sealSlice,
 	}
 }
 
@@ -120,7 +118,7 @@ func (e *Engine) processSlice(_ context.Context, task *asynq.Task) error {
 
 func (e *Engine) doSlice(name string) {
 	kind, hex, _ := strings.Cut(name, ":")
-	of, known := e.kinds[kind]
+	do, known := e.kinds[kind]
 	var id relay.ID
 	var err error
 	if hex != "" {
@@ -142,7 +140,7 @@ func (e *Engine) doSlice(name string) {
 		return
 	}
 	s := &slice{TaskLease: turn, id: id, until: time.Now().Add(sliceTime)}
-	next, err := e.runSlice(of, s)
+	next, err := e.runSlice(do, s)
 	if err != nil {
 		next = after{rest: sliceRest, state: turn.State}
 		if e.accept.Err() == nil {
@@ -165,12 +163,12 @@ func (e *Engine) doSlice(name string) {
 	}
 }
 
-func (e *Engine) runSlice(of sliced, s *slice) (next after, err error) {
+func (e *Engine) runSlice(do sliced, s *slice) (next after, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			e.Log.Error("a slice panicked", "name", s.Name, "panic", r, "stack", string(debug.Stack()))
 			err = errors.New("it panicked")
 		}
 	}()
-	return of.run(e.accept, s)
+	return do(e.accept, s)
 }
