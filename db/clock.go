@@ -27,7 +27,8 @@ const (
 	// measureMost is how long asking for the time may take for the answer to count.
 	measureMost = time.Second
 	clockEvery  = 5 * time.Second
-	clockOff    = 2 * time.Second
+	// ClockOff is how far the clock of a machine may be off before it is told of.
+	ClockOff = 2 * time.Second
 )
 
 // followClock keeps up with the server's clock, and says so when this process's is
@@ -37,7 +38,7 @@ func (s *Store) followClock(ctx context.Context) {
 	defer tick.Stop()
 	told := false
 	for {
-		if off := s.ClockOffset().Abs(); off <= clockOff {
+		if off := s.ClockOffset().Abs(); off <= ClockOff {
 			told = false
 		} else if !told {
 			told = true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -18,11 +19,7 @@ func (a *App) healthz(c *fiber.Ctx) error {
 	return c.JSON(fiber.Map{"status": "ok"})
 }
 
-const (
-	readyTime = 2 * time.Second
-	// clockOff is how far the clock may be off that of the database.
-	clockOff = 2 * time.Second
-)
+const readyTime = 2 * time.Second
 
 // readyz says whether the database and Redis answer, and what Redis says if it
 // refuses to work.
@@ -46,7 +43,7 @@ func (a *App) readyz(c *fiber.Ctx) error {
 	backend, err := a.queue.Status(ctx)
 	redis := say(err)
 	clock := "ok"
-	if off := a.store.ClockOffset(); off.Abs() > clockOff {
+	if off := a.store.ClockOffset(); off.Abs() > db.ClockOff {
 		clock = fmt.Sprintf("%s off the clock of the database, which is the one that counts", off.Round(time.Millisecond).Abs())
 	}
 	return c.Status(status).JSON(fiber.Map{

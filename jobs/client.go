@@ -22,20 +22,22 @@ type Client struct {
 	// Engine is the engine of this process; nil where only the web runs.
 	Engine *Engine
 
-	asked *asked
+	asked  *asked
+	tasks  *asynq.Client
+	slices *Wake // tells other processes of slices
 }
 
 // NewClient makes a Client. Its Tell is to run where no engine does.
 func NewClient(store *db.Store, client redis.UniversalClient, embedded bool, wake *Wake) *Client {
-	return &Client{Store: store, Redis: client, Embedded: embedded, Wake: wake, Limit: NewLimiter(client), asked: newAsked()}
+	return &Client{Store: store, Redis: client, Embedded: embedded, Wake: wake, Limit: NewLimiter(client), asked: newAsked(),
+		tasks: asynq.NewClientFromRedisClient(client), slices: NewWake(wake.client, wakeSlices)}
 }
 
 // Tell makes tasks for the workers of what became due, until ctx ends. What it
 // cannot tell they find by themselves within a second or so.
 func (c *Client) Tell(ctx context.Context) {
-	queue := asynq.NewClientFromRedisClient(c.Redis)
 	c.asked.run(ctx, func(w work) {
-		if enqueue(ctx, queue, queueDeliver, asynq.NewTask(typeDeliver, w.pack())) == nil {
+		if enqueue(ctx, c.tasks, queueDeliver, asynq.NewTask(typeDeliver, w.pack())) == nil {
 			c.Wake.Publish(ctx)
 		}
 	})
@@ -49,8 +51,8 @@ func (c *Client) ReplayChanged(id relay.ID) {
 		return
 	}
 	queue, task := sliceTask(sliceName(kindReplay, id), 0, time.Now())
-	if enqueue(context.Background(), asynq.NewClientFromRedisClient(c.Redis), queue, task) == nil {
-		NewWake(c.Redis, "slices").Publish(context.Background())
+	if enqueue(context.Background(), c.tasks, queue, task) == nil {
+		c.slices.Publish(context.Background())
 	}
 }
 

@@ -114,7 +114,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.Store.Beat(ctx, e.owner, e.Host, "worker"); err != nil {
 		return err
 	}
-	e.slicesWake = NewWake(e.Wake.client, "slices")
+	e.slicesWake = NewWake(e.Wake.client, wakeSlices)
 	if err := e.serve(e.Wake, e.process, windowOf(e.Concurrency), map[string]int{ownQueue(e.owner): 8, queueDeliver: 2}); err != nil {
 		return err
 	}

@@ -143,15 +143,20 @@ func enqueue(ctx context.Context, client *asynq.Client, queue string, task *asyn
 	return err
 }
 
+// scanCount is how many keys Redis looks at in one go: it serves nobody else
+// meanwhile.
+const scanCount = 1000
+
 // dropQueue removes a queue of a process that is gone, with what lies in it: what
 // its tasks spoke of is found in SQL.
 func (e *Engine) dropQueue(ctx context.Context, queue string) {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTime)
 	defer cancel()
-	keys, err := e.Redis.Keys(ctx, "asynq:{"+queue+"}:*").Result()
-	if err == nil && len(keys) > 0 {
-		err = e.Redis.Del(ctx, keys...).Err()
+	keys := e.Redis.Scan(ctx, 0, "asynq:{"+queue+"}:*", scanCount).Iterator()
+	for keys.Next(ctx) {
+		_ = e.Redis.Del(ctx, keys.Val()).Err() // what stays is looked for again
 	}
+	err := keys.Err()
 	if err == nil {
 		err = e.Redis.SRem(ctx, "asynq:queues", queue).Err()
 	}
