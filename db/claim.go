@@ -118,50 +118,83 @@ func (h *sqliteHot) claim(ctx context.Context, q ClaimRequest, at claimTimes) ([
 	return c.claims, c.wait, err
 }
 
-// claimer are the statements of claims on SQLite, within a transaction.
-type claimer struct {
-	tx   *sql.Tx
-	pick func(relay.Lane) *sql.Stmt
-	take *sql.Stmt
+// claimer are the statements of a claim within a transaction, in SQLite's or in
+// PostgreSQL's way.
+type claimer interface {
+	readWindow(context.Context, relay.ID) ([]byte, error) // nil: there is none yet
+	writeWindow(context.Context, relay.ID, []byte) error
+	// take takes what is due in a lane, most at most.
+	take(ctx context.Context, endpoint relay.ID, lane relay.Lane, most int, at claimTimes) ([]Claim, error)
 }
 
-// run picks and takes within a transaction.
-func (c *claiming) run(ctx context.Context, by claimer) error {
-	c.claims, c.wait = nil, 0
-	left := c.Limit
+// claimWith takes left deliveries at most, from one lane after the other, as far
+// as the endpoint's rate lets them go.
+func (q *ClaimRequest) claimWith(ctx context.Context, by claimer, left int, at claimTimes) (claims []Claim, wait time.Duration, err error) {
+	now := fromMicros(at.now)
 	var window relay.Window
-	if c.Rate > 0 {
-		var log []byte
-		if err := by.tx.QueryRowContext(ctx, readWindow, c.EndpointID[:]).Scan(&log); err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
+	if q.Rate > 0 {
+		log, err := by.readWindow(ctx, q.EndpointID)
+		if err != nil {
+			return nil, 0, err
 		}
 		window = relay.WindowOf(log)
-		left, c.wait = window.Grant(fromMicros(c.at.now), c.Rate, c.Per, left)
+		left, wait = window.Grant(now, q.Rate, q.Per, left)
 	}
-	for _, lane := range c.Lanes {
+	for _, lane := range q.Lanes {
 		if left <= 0 {
 			break
 		}
-		picked, err := pickClaims(ctx, by.pick(lane), left, c.EndpointID[:], c.at.now)
+		got, err := by.take(ctx, q.EndpointID, lane, left, at)
 		if err != nil {
-			return err
+			return nil, 0, err
 		}
-		for i := range picked {
-			p := &picked[i]
-			if _, err := by.take.ExecContext(ctx, c.at.until, c.at.owner, p.ProjectID[:], p.DeliveryID[:]); err != nil {
-				return err
-			}
-			p.Fence++
+		claims = append(claims, got...)
+		left -= len(got)
+	}
+	if q.Rate > 0 && len(claims) > 0 {
+		err = by.writeWindow(ctx, q.EndpointID, window.With(now, q.Rate, q.Per, len(claims)).Bytes())
+	}
+	return claims, wait, err
+}
+
+// sqliteClaimer claims on the one writing connection.
+type sqliteClaimer struct {
+	tx    *sql.Tx
+	pick  func(relay.Lane) *sql.Stmt
+	taken *sql.Stmt
+}
+
+func (c sqliteClaimer) readWindow(ctx context.Context, endpoint relay.ID) (log []byte, err error) {
+	if err = c.tx.QueryRowContext(ctx, readWindow, endpoint[:]).Scan(&log); errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return log, err
+}
+
+func (c sqliteClaimer) writeWindow(ctx context.Context, endpoint relay.ID, log []byte) error {
+	_, err := c.tx.ExecContext(ctx, writeWindow, endpoint[:], log)
+	return err
+}
+
+func (c sqliteClaimer) take(ctx context.Context, endpoint relay.ID, lane relay.Lane, most int, at claimTimes) ([]Claim, error) {
+	picked, err := pickClaims(ctx, c.pick(lane), most, endpoint[:], at.now)
+	if err != nil {
+		return nil, err
+	}
+	for i := range picked {
+		p := &picked[i]
+		if _, err := c.taken.ExecContext(ctx, at.until, at.owner, p.ProjectID[:], p.DeliveryID[:]); err != nil {
+			return nil, err
 		}
-		c.claims = append(c.claims, picked...)
-		left -= len(picked)
+		p.Fence++
 	}
-	if c.Rate > 0 && len(c.claims) > 0 {
-		log := window.With(fromMicros(c.at.now), c.Rate, c.Per, len(c.claims)).Bytes()
-		_, err := by.tx.ExecContext(ctx, writeWindow, c.EndpointID[:], log)
-		return err
-	}
-	return nil
+	return picked, nil
+}
+
+// run picks and takes within a transaction.
+func (c *claiming) run(ctx context.Context, by claimer) (err error) {
+	c.claims, c.wait, err = c.claimWith(ctx, by, c.Limit, c.at)
+	return err
 }
 
 // pickClaims reads the first rows of a query, most at most.

@@ -34,38 +34,32 @@ func (h *pgHot) claim(ctx context.Context, q ClaimRequest, at claimTimes) (claim
 		if err != nil || left <= 0 {
 			return err
 		}
-		var window relay.Window
-		if q.Rate > 0 {
-			var log []byte
-			if err := tx.QueryRow(ctx, h.s.rebind(readWindow), q.EndpointID[:]).Scan(&log); err != nil && !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
-			window = relay.WindowOf(log)
-			left, wait = window.Grant(fromMicros(at.now), q.Rate, q.Per, left)
-		}
-		for _, lane := range q.Lanes {
-			if left <= 0 {
-				break
-			}
-			got, err := claimLane(ctx, tx, q.EndpointID, lane, left, at)
-			if err != nil {
-				return err
-			}
-			claims = append(claims, got...)
-			left -= len(got)
-		}
-		if q.Rate > 0 && len(claims) > 0 {
-			log := window.With(fromMicros(at.now), q.Rate, q.Per, len(claims)).Bytes()
-			_, err := tx.Exec(ctx, h.s.rebind(writeWindow), q.EndpointID[:], log)
-			return err
-		}
-		return nil
+		claims, wait, err = q.claimWith(ctx, pgClaimer{h.s, tx}, left, at)
+		return err
 	})
 	return claims, wait, err
 }
 
-func claimLane(ctx context.Context, tx pgx.Tx, endpoint relay.ID, lane relay.Lane, most int, at claimTimes) ([]Claim, error) {
-	rows, err := tx.Query(ctx, pgClaim, endpoint[:], int64(lane), most, at.now, at.until, at.owner)
+// pgClaimer claims in one statement a lane.
+type pgClaimer struct {
+	s  *Store
+	tx pgx.Tx
+}
+
+func (c pgClaimer) readWindow(ctx context.Context, endpoint relay.ID) (log []byte, err error) {
+	if err = c.tx.QueryRow(ctx, c.s.rebind(readWindow), endpoint[:]).Scan(&log); errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return log, err
+}
+
+func (c pgClaimer) writeWindow(ctx context.Context, endpoint relay.ID, log []byte) error {
+	_, err := c.tx.Exec(ctx, c.s.rebind(writeWindow), endpoint[:], log)
+	return err
+}
+
+func (c pgClaimer) take(ctx context.Context, endpoint relay.ID, lane relay.Lane, most int, at claimTimes) ([]Claim, error) {
+	rows, err := c.tx.Query(ctx, pgClaim, endpoint[:], int64(lane), most, at.now, at.until, at.owner)
 	if err != nil {
 		return nil, err
 	}

@@ -115,11 +115,11 @@ func (h *sqliteHot) phases(ctx context.Context, d durability, fn func(run func(.
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	claims := claimer{tx: tx, pick: func(lane relay.Lane) *sql.Stmt { return tx.StmtContext(background, h.picks[lane]) }}
+	claims := sqliteClaimer{tx: tx, pick: func(lane relay.Lane) *sql.Stmt { return tx.StmtContext(background, h.picks[lane]) }}
 	err = fn(func(works ...*work) error {
 		for _, w := range works {
 			if w.claiming != nil {
-				claims.take = tx.StmtContext(background, h.takes)
+				claims.taken = tx.StmtContext(background, h.takes)
 				if err := w.claiming.run(background, claims); err != nil {
 					return err
 				}
