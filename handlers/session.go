@@ -89,14 +89,10 @@ func (a *App) person(ctx context.Context, c *fiber.Ctx) (*caller, error) {
 	if now.Sub(seen) > sessionIdle {
 		return nil, errors.Join(errNoSession, a.sessions.Destroy(ctx))
 	}
-	user, err := a.store.User(ctx, id)
-	if relay.KindOf(err) == relay.KindNotFound || err == nil && !sameStamp(a.sessions.GetString(ctx, sessionStamp), user) {
+	user, projects, err := a.sessionOf(ctx, id)
+	if errors.Is(err, errNoSession) {
 		return nil, errors.Join(errNoSession, a.sessions.Destroy(ctx))
 	}
-	if err != nil {
-		return nil, err
-	}
-	projects, err := a.store.ProjectsOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +109,20 @@ func (a *App) person(ctx context.Context, c *fiber.Ctx) (*caller, error) {
 	}, nil
 }
 
+// sessionOf finds the person whose id a session has, with their projects. Somebody
+// who is gone, or has another password since, has no session.
+func (a *App) sessionOf(ctx context.Context, id relay.ID) (relay.User, []relay.Project, error) {
+	user, err := a.store.User(ctx, id)
+	if relay.KindOf(err) == relay.KindNotFound || err == nil && !sameStamp(a.sessions.GetString(ctx, sessionStamp), user) {
+		return user, nil, errNoSession
+	}
+	if err != nil {
+		return user, nil, err
+	}
+	projects, err := a.store.ProjectsOf(ctx, id)
+	return user, projects, err
+}
+
 // sessionLives reports whether a person is still logged in and in the project
 // that they work in.
 func (a *App) sessionLives(ctx context.Context, c *caller) (bool, error) {
@@ -123,15 +133,11 @@ func (a *App) sessionLives(ctx context.Context, c *caller) (bool, error) {
 	if a.sessions.GetString(ctx, sessionUser) != relay.PrefixUser.Format(c.User.ID) {
 		return false, nil
 	}
-	user, err := a.store.User(ctx, c.User.ID)
-	if relay.KindOf(err) == relay.KindNotFound {
+	_, projects, err := a.sessionOf(ctx, c.User.ID)
+	if errors.Is(err, errNoSession) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	projects, err := a.store.ProjectsOf(ctx, user.ID)
-	return memberOf(projects, c.Project) && sameStamp(a.sessions.GetString(ctx, sessionStamp), user), err
+	return memberOf(projects, c.Project), err
 }
 
 // chosenProject is the project that the session names if the person is still
