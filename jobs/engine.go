@@ -121,9 +121,6 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.serve(e.slicesWake, e.processSlice, mostSlices, map[string]int{queueReplay: 3, queueMaintenance: 1}); err != nil {
 		return err
 	}
-	if err := e.tryRedis(ctx); err != nil {
-		e.lostRedis(err)
-	}
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
 	for _, loop := range []func(context.Context){e.heartbeat, e.dispatch, e.reconcile, e.watchRedis, e.watchSenders} {
@@ -221,34 +218,18 @@ func (e *Engine) giveBack() {
 
 // watchRedis finds out whether Redis can be used.
 func (e *Engine) watchRedis(ctx context.Context) {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, 500*time.Millisecond, func() {
 		if err := e.tryRedis(ctx); err != nil {
 			e.lostRedis(err)
 		} else if !e.redisOK.Swap(true) {
 			e.Log.Info("Redis can be used again")
 		}
-	}
+	})
 }
 
 // watchSenders finds endpoints that take their time while they do.
 func (e *Engine) watchSenders(ctx context.Context) {
-	tick := time.NewTicker(quick)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			e.places.look()
-		}
-	}
+	every(ctx, quick, e.places.look)
 }
 
 func (e *Engine) tryRedis(ctx context.Context) error {

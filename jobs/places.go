@@ -1,8 +1,6 @@
 package jobs
 
 import (
-	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -80,13 +78,6 @@ type place struct {
 	liveWait    []*turn
 	replaysWait []*turn
 	used        time.Time
-}
-
-// turn is a claim that waits for a sender, or has one.
-type turn struct {
-	*place
-	replay bool
-	ready  chan struct{} // closed when it may begin
 }
 
 func newPlaces(senders int) *places {
@@ -182,127 +173,6 @@ func (l *places) due(endpoint relay.ID, more bool) {
 	}
 }
 
-// enter waits until a claim may begin its request; leave ends it. waited says
-// whether it had to wait.
-func (l *places) enter(ctx context.Context, ep *relay.Endpoint, replay bool) (t *turn, waited bool, err error) {
-	l.mu.Lock()
-	p := l.of(ep)
-	t = &turn{place: p, replay: replay, ready: make(chan struct{})}
-	if p.first() == nil && l.mayBegin(t) {
-		l.begin(t)
-		l.mu.Unlock()
-		return t, false, nil
-	}
-	if p.first() == nil {
-		l.waiting = append(l.waiting, p)
-	}
-	p.queue(t)
-	l.queue(p, 1)
-	l.mu.Unlock()
-	select {
-	case <-t.ready:
-		return t, true, nil
-	case <-ctx.Done():
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if p.unqueue(t) {
-		l.queue(p, -1)
-		return nil, true, ctx.Err()
-	}
-	return t, true, nil // it was let in meanwhile
-}
-
-func (l *places) queue(p *place, n int) {
-	if l.queued[p.project] += n; l.queued[p.project] == 0 {
-		delete(l.queued, p.project)
-	}
-}
-
-func (p *place) queue(t *turn) {
-	if t.replay {
-		p.replaysWait = append(p.replaysWait, t)
-	} else {
-		p.liveWait = append(p.liveWait, t)
-	}
-}
-
-// first is who is next to get a sender: live deliveries before replays.
-func (p *place) first() *turn {
-	switch {
-	case len(p.liveWait) > 0:
-		return p.liveWait[0]
-	case len(p.replaysWait) > 0:
-		return p.replaysWait[0]
-	}
-	return nil
-}
-
-// unqueue reports whether t still waited.
-func (p *place) unqueue(t *turn) bool {
-	for _, list := range []*[]*turn{&p.liveWait, &p.replaysWait} {
-		if i := slices.Index(*list, t); i >= 0 {
-			*list = slices.Delete(*list, i, i+1)
-			return true
-		}
-	}
-	return false
-}
-
-func (l *places) mayBegin(t *turn) bool {
-	p, most := t.place, t.allowed
-	if p.most > 0 {
-		most = p.most
-	}
-	switch {
-	case p.sending >= most, l.sending.all >= l.senders:
-		return false
-	case t.replay && l.sending.replays >= l.half():
-		return false
-	case p.class == classSlow && l.sending.slow >= l.half():
-		return false
-	case p.class == classUnproven && l.sending.slow+l.sending.unproven >= max(l.senders*3/4, 1):
-		return false
-	}
-	return l.shares[p.project] < l.half() || l.alone(p.project)
-}
-
-// alone reports whether nobody of another project waits.
-func (l *places) alone(project relay.ID) bool {
-	for id, n := range l.queued {
-		if n > 0 && id != project {
-			return false
-		}
-	}
-	return true
-}
-
-func (l *places) begin(t *turn) {
-	t.sending++
-	t.begun[t] = time.Now()
-	l.shares[t.project]++
-	l.sending.add(t.place, t.replay, 1)
-	close(t.ready)
-}
-
-// leave ends a request and learns from it.
-func (l *places) leave(t *turn, outcome relay.Outcome) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p := t.place
-	took := time.Since(p.begun[t])
-	delete(p.begun, t)
-	p.sending--
-	l.sending.add(p, t.replay, -1)
-	if l.shares[p.project]--; l.shares[p.project] == 0 {
-		delete(l.shares, p.project)
-	}
-	if outcome != "" {
-		l.learn(p, took, outcome)
-	}
-	l.wake()
-}
-
 func (l *places) learn(p *place, took time.Duration, outcome relay.Outcome) {
 	if p.class == classUnproven {
 		p.average = took
@@ -331,29 +201,6 @@ func (l *places) become(p *place, c class) {
 	p.class = c
 	l.claimed.add(p, false, p.claimed)
 	l.sending.add(p, false, p.sending)
-}
-
-// wake lets those begin who may, endpoint by endpoint.
-func (l *places) wake() {
-	for refused := 0; refused < len(l.waiting) && l.sending.all < l.senders; {
-		p := l.waiting[0]
-		l.waiting = l.waiting[1:]
-		t := p.first()
-		if t == nil { // it gave up
-			continue
-		}
-		if l.mayBegin(t) {
-			p.unqueue(t)
-			l.queue(p, -1)
-			l.begin(t)
-			refused = 0
-		} else {
-			refused++
-		}
-		if p.first() != nil {
-			l.waiting = append(l.waiting, p)
-		}
-	}
 }
 
 // inUse is how many claims this process holds and how many requests it makes.

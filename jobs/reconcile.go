@@ -23,10 +23,8 @@ const (
 // what dead processes held, and makes the task of a slice for everything long
 // that nobody works on.
 func (e *Engine) reconcile(ctx context.Context) {
-	tick := time.NewTicker(reconcileEvery)
-	defer tick.Stop()
 	var reclaimed, daily time.Time
-	for {
+	every(ctx, reconcileEvery, func() {
 		now := e.Now()
 		names := []string{kindPrune}
 		if now.Sub(reclaimed) >= reclaimEvery {
@@ -47,12 +45,7 @@ func (e *Engine) reconcile(ctx context.Context) {
 		if err := e.giveSlices(ctx, names); err != nil && ctx.Err() == nil {
 			e.Log.Warn("looking for what is to be done", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	})
 }
 
 func (e *Engine) reclaim(ctx context.Context) {
@@ -124,37 +117,6 @@ func (e *Engine) tidyRedis(ctx context.Context) {
 			e.Log.Debug("removing what asynq put aside", "queue", queue, "error", err)
 		}
 	}
-}
-
-// heartbeat says that this process lives, every two seconds, on a connection of
-// its own. Whether it could is in beat.
-func (e *Engine) heartbeat(ctx context.Context) {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
-	for {
-		if err := e.Store.Beat(ctx, e.owner, e.Host, "worker"); err == nil {
-			e.beat.Store(int64(time.Since(e.started)))
-		} else if ctx.Err() == nil {
-			e.Log.Warn("saying that this process lives", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-const (
-	beatEvery = 2 * time.Second
-	// silentAfter is how old the last beat of a process may be before it looks
-	// at a claim again that it is about to begin: others may have taken it over.
-	silentAfter = 10 * time.Second
-)
-
-// silent reports whether others may take this process for dead.
-func (e *Engine) silent() bool {
-	return !e.Alone && time.Since(e.started)-time.Duration(e.beat.Load()) > silentAfter
 }
 
 // replayChanged has a job worked on at once that somebody changed.
