@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reprise-dev/reprise/web/api"
 )
 
 // setup runs a receiver and a fake gateway, and a bench between them with the
@@ -38,7 +40,7 @@ func setup(t *testing.T, fake *fakeGateway) *bench {
 			Idle: 20 * time.Millisecond, Due: 20, Settle: 50 * time.Millisecond, Stall: 300 * time.Millisecond,
 			Piece: 100 * time.Millisecond, Turn: 10 * time.Millisecond,
 		},
-		gateway:  gateway{url: server.URL, key: apiKey},
+		gateway:  gateway{api.Client{URL: server.URL, Key: apiKey}},
 		receiver: address,
 		load:     load,
 		stats: func(ctx context.Context, run string) (receiverStats, error) {
@@ -93,7 +95,7 @@ func TestMeasureCountsLossesAndRepeats(t *testing.T) {
 func TestLoadCountsRefusals(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &fakeGateway{})
-	got, err := load(t.Context(), loadJob{URL: b.gateway.url + "/api/v1/sources", Events: 5, Connections: 2})
+	got, err := load(t.Context(), loadJob{URL: b.gateway.URL + "/api/v1/sources", Events: 5, Connections: 2})
 	if err == nil || got.Refused["401"] != 5 {
 		t.Errorf("load = %+v, %v; want 5 answers of 401 and an error", got, err)
 	}

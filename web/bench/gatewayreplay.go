@@ -12,7 +12,7 @@ func (g gateway) replay(ctx context.Context, endpoint string, rate int) (id stri
 	var made struct {
 		ID string `json:"id"`
 	}
-	err = g.call(ctx, http.MethodPost, "/api/v1/replays", map[string]any{
+	err = g.Call(ctx, http.MethodPost, "/api/v1/replays", map[string]any{
 		"endpoint_id": endpoint, "rate_limit": rate, "from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z",
 	}, &made)
 	return made.ID, err
@@ -20,7 +20,7 @@ func (g gateway) replay(ctx context.Context, endpoint string, rate int) (id stri
 
 // turn pauses or resumes a job.
 func (g gateway) turn(ctx context.Context, job, how string) error {
-	return g.call(ctx, http.MethodPost, "/api/v1/replays/"+job+"/"+how, nil, nil)
+	return g.Call(ctx, http.MethodPost, "/api/v1/replays/"+job+"/"+how, nil, nil)
 }
 
 type replayState struct {
@@ -32,7 +32,7 @@ type replayState struct {
 }
 
 func (g gateway) replayState(ctx context.Context, job string) (state replayState, err error) {
-	err = g.call(ctx, http.MethodGet, "/api/v1/replays/"+job, nil, &state)
+	err = g.Call(ctx, http.MethodGet, "/api/v1/replays/"+job, nil, &state)
 	return state, err
 }
 

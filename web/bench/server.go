@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/web/api"
 )
 
 // apiKey is the write key of every measured server. It lives on loopback for
@@ -51,7 +52,7 @@ func startServer(ctx context.Context, binary, storage string) (s *server, err er
 	if err != nil {
 		return s, err
 	}
-	s.gateway = gateway{url: "http://" + address, key: apiKey}
+	s.gateway = gateway{api.Client{URL: "http://" + address, Key: apiKey}}
 	env := []string{
 		"PATH=" + os.Getenv("PATH"),
 		"REPRISE_ADDR=" + address,

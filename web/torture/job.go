@@ -33,7 +33,7 @@ func checkJobs(ctx context.Context, r *rig) result {
 			Status   string   `json:"status"`
 			Progress progress `json:"progress"`
 		}
-		if err := r.call(ctx, "GET", "/api/v1/replays/"+name, nil, &said); err != nil {
+		if err := r.Call(ctx, "GET", "/api/v1/replays/"+name, nil, &said); err != nil {
 			out.fault("%s: %v", name, err)
 			continue
 		}

@@ -29,9 +29,9 @@ func (r *rig) replayFault(ctx context.Context, f fault) error {
 	path := "/api/v1/replays/" + job.ID
 	rest(ctx, 3*time.Second)
 	if f.kind == cancelled {
-		return r.call(ctx, "POST", path+"/cancel", nil, nil)
+		return r.Call(ctx, "POST", path+"/cancel", nil, nil)
 	}
-	if err := r.call(ctx, "POST", path+"/pause", nil, nil); err != nil {
+	if err := r.Call(ctx, "POST", path+"/pause", nil, nil); err != nil {
 		return err
 	}
 	rest(ctx, 5*time.Second)
@@ -49,7 +49,7 @@ func (r *rig) discardSome(ctx context.Context, _ fault) error {
 			return err
 		}
 		for _, d := range found {
-			_ = r.call(ctx, "POST", "/api/v1/deliveries/"+d.ID+"/discard", map[string]string{"reason": "torture"}, nil)
+			_ = r.Call(ctx, "POST", "/api/v1/deliveries/"+d.ID+"/discard", map[string]string{"reason": "torture"}, nil)
 		}
 	}
 	return nil

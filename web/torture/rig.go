@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/web/api"
 )
 
 const workers = 3
@@ -79,9 +80,9 @@ func (r *rig) startProcesses(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	r.gateway = gateway{url: "http://" + address, key: fmt.Sprintf("rp_torture_%x", rand.Uint64())}
+	r.gateway = gateway{api.Client{URL: "http://" + address, Key: fmt.Sprintf("rp_torture_%x", rand.Uint64())}}
 	env := []string{
-		"PATH=" + os.Getenv("PATH"), "REPRISE_ADDR=" + address, "REPRISE_API_KEY=" + r.key, "REPRISE_SECRET_KEY=" + strings.Repeat("ab", 32),
+		"PATH=" + os.Getenv("PATH"), "REPRISE_ADDR=" + address, "REPRISE_API_KEY=" + r.Key, "REPRISE_SECRET_KEY=" + strings.Repeat("ab", 32),
 		"DATABASE_URL=" + r.postgres.URL, "REDIS_URL=" + r.redis.URL, "REPRISE_EGRESS_ALLOW=127.0.0.0/8", "REPRISE_API_RATE_PER_MINUTE=0",
 		"REPRISE_REPLAYS_PER_MINUTE=0", "REPRISE_RETRY_SCALE=0.05",
 	}
@@ -121,18 +122,18 @@ func (r *rig) furnish(ctx context.Context) error {
 		ID   string `json:"id"`
 		Slug string `json:"slug"`
 	}
-	err := r.call(ctx, "POST", "/api/v1/sources", map[string]any{"name": "torture", "type": "http", "verifier": map[string]string{"type": "noop"}}, &made)
+	err := r.Call(ctx, "POST", "/api/v1/sources", map[string]any{"name": "torture", "type": "http", "verifier": map[string]string{"type": "noop"}}, &made)
 	if err != nil {
 		return err
 	}
-	r.ingest = r.url + "/in/" + made.Slug
+	r.ingest = r.URL + "/in/" + made.Slug
 	for _, t := range targets {
 		ask := map[string]any{"name": t.name, "url": r.receiver.url + t.name, "event_filter": t.takes, "http_timeout": httpTimeout.Seconds(),
 			"retry": map[string]any{"max_retries": 8, "initial_delay": 10, "factor": 2, "max_delay": 100}}
 		for name, value := range t.limits {
 			ask[name] = value
 		}
-		if err := r.call(ctx, "POST", "/api/v1/endpoints", ask, &made); err != nil {
+		if err := r.Call(ctx, "POST", "/api/v1/endpoints", ask, &made); err != nil {
 			return err
 		}
 		r.endpoints[t.name], r.turns[t.name] = made.ID, &sync.Mutex{}
