@@ -22,7 +22,7 @@ const (
 // demoTables those that filling a demo writes to.
 var (
 	usedTables = []string{"users", "api_keys", "sources", "endpoints", "events"}
-	demoTables = append([]string{"memberships", "sessions", "secrets", "payloads", "dedup_keys", "deliveries", "attempts", "replays", "replay_items",
+	demoTables = append([]string{"memberships", "sessions", "secrets", "payloads", "dedup_keys", "deliveries", "attempts", "replays", "replay_pairs",
 		"audit_log", "idempotency_keys", "stats", "leases", "endpoint_windows"}, usedTables...)
 )
 

@@ -22,6 +22,7 @@ func migrations() *migrate.Migrations {
 	m.Add(migrate.Migration{Name: "0006", Comment: "deliveries that are tried alone", Up: steps(schema0006)})
 	m.Add(migrate.Migration{Name: "0007", Comment: "whom entries without a project are about", Up: steps(schema0007)})
 	m.Add(migrate.Migration{Name: "0008", Comment: "logs of rates", Up: steps(schema0008)})
+	m.Add(migrate.Migration{Name: "0009", Comment: "planning part by part", Up: steps(schema0009)})
 	return m
 }
 

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,9 @@ type Options struct {
 	Now func() time.Time
 	// ClockError is how far the clock of this machine is off, for tests.
 	ClockError time.Duration
+	// PlanAtOnce is for how long PlanReplay plans before it answers; what takes
+	// longer is planned slice by slice. Zero: two seconds; negative: not at all.
+	PlanAtOnce time.Duration
 	Log        *slog.Logger
 }
 
@@ -58,6 +62,9 @@ type Store struct {
 	changes    atomic.Int64
 	batches    prometheus.Histogram
 	onReplay   atomic.Pointer[func(relay.ID)]
+
+	planAtOnce time.Duration
+	plans      planSizes
 
 	courtesy *courtesy
 	receiver *committer
@@ -81,7 +88,8 @@ type Store struct {
 // Open connects, migrates if asked to, checks that the key fits what it
 // sealed, and starts the goroutines that commit. Close ends them.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{clock: &serverClock{own: o.Now, given: o.Now != nil}, log: o.Log, keys: newKeyCache(), rejected: newRejections(), batches: batchSizes(), courtesy: newCourtesy()}
+	s := &Store{clock: &serverClock{own: o.Now, given: o.Now != nil}, log: o.Log, keys: newKeyCache(), rejected: newRejections(), batches: batchSizes(), courtesy: newCourtesy(),
+		planAtOnce: cmp.Or(o.PlanAtOnce, planAtOnce), plans: defaultPlanSizes}
 	if !s.clock.given {
 		s.clock.own = func() time.Time { return time.Now().Add(o.ClockError) }
 	}

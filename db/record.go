@@ -69,7 +69,7 @@ var (
 		columns: eventKey, key: -1,
 	}
 	hotBulks = []*bulk{takeKey, insertEvent, insertPayload, insertDelivery, addStats, settleDelivery, insertAttempt, sumEvents,
-		pairFacts, moveReplay, markReplayed, forwardEvents, insertPairs}
+		pairFacts, moveReplay, savePlan, markReplayed, forwardEvents, insertPairs}
 )
 
 // eventSum is an event's status as the sum of its deliveries that were not

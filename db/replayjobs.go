@@ -32,9 +32,11 @@ type replayRow struct {
 	Note             string
 	LowerID          []byte // no event of the selection is older
 	UpperID          []byte // exclusive
-	WalkEnd          []byte // exclusive; before it events are walked through, after it replay_items name them
+	WalkEnd          []byte // exclusive; before it events are walked through, after it replay_pairs name them
 	CursorEvent      []byte // the pair that was handled last
 	CursorEndpoint   []byte
+	CursorPart       int64  // of replay_pairs
+	Planning         string `bun:",nullzero"` // where planning stands, see planState
 	Page             int64
 	Total            int
 	Made             int
@@ -112,9 +114,18 @@ func (s *Store) Replays(ctx context.Context, project relay.ID, f ReplayFilter, p
 
 func (s *Store) openReplay(ctx context.Context, row *replayRow) (relay.ReplayJob, error) {
 	j, err := row.open()
-	if err == nil {
-		j.Progress, err = s.replayProgress(ctx, row)
+	if err != nil {
+		return j, err
 	}
+	if j.Status == relay.ReplayPlanning { // what is counted so far
+		p, err := openPlan(row)
+		if err != nil {
+			return j, err
+		}
+		j.Starts, j.Plan = p.Starts, p.Tally.plan(s.Config(), j.SkipDelivered || j.Backfill, j.RateLimit)
+		j.Selection.Named, j.Selection.EventIDs, j.Selection.DeliveryIDs = len(j.Selection.EventIDs)+len(j.Selection.DeliveryIDs), nil, nil
+	}
+	j.Progress, err = s.replayProgress(ctx, row)
 	return j, err
 }
 

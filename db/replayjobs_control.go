@@ -96,8 +96,14 @@ func (s *Store) changeReplay(ctx context.Context, project, id relay.ID, action s
 		if row.ProjectID != project {
 			return relay.ErrNotFound
 		}
+		was := row.Status
 		if err := change(&row, entry.Data); err != nil {
 			return err
+		}
+		if row.Status != was && relay.ReplayStatus(row.Status) == relay.ReplayRunning {
+			if err := s.checkReplays(ctx, tx, project, relay.ReplayRunning, relay.MaxReplaysRunning); err != nil {
+				return err
+			}
 		}
 		row.UpdatedAt = micros(s.Now())
 		return saveReplay(ctx, tx, &row)

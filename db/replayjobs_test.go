@@ -30,6 +30,19 @@ func (w *world) planJob(t testing.TB, change ...func(*relay.ReplayJob)) *relay.R
 	t.Helper()
 	j := w.job(change...)
 	check(t, w.PlanReplay(t.Context(), j, system))
+	return w.finishPlan(t, j)
+}
+
+// finishPlan waits until a job is planned.
+func (w *world) finishPlan(t testing.TB, j *relay.ReplayJob) *relay.ReplayJob {
+	t.Helper()
+	if j.Status == relay.ReplayPlanning {
+		_, err := w.ContinuePlan(t.Context(), j.ID, func() bool { return false })
+		check(t, err)
+		is, err := w.Replay(t.Context(), j.ProjectID, j.ID)
+		check(t, err)
+		return &is
+	}
 	return j
 }
 
@@ -210,7 +223,7 @@ func TestPlanFaults(t *testing.T) {
 		equal(t, "events", j.Plan.Events, 2)
 		equal(t, "left out", j.Plan.LeftOut, 1)
 		equal(t, "jobs", number(t, w.Store, "SELECT count(*) FROM replays"), 1)
-		equal(t, "items", number(t, w.Store, "SELECT count(*) FROM replay_items"), 0)
+		equal(t, "items", number(t, w.Store, "SELECT count(*) FROM replay_pairs"), 0)
 		foreign := w.addProject(t)
 		_, err := w.StartReplay(t.Context(), foreign, j.ID, system)
 		wantKind(t, err, relay.KindNotFound)

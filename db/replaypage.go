@@ -42,8 +42,19 @@ type pair struct {
 	endpoint relay.ID
 	source   relay.ID
 	typ      string
-	missing  bool // there is nothing to send
+	part     int64 // of the plan; 0: it was walked to
+	missing  bool  // there is nothing to send
 }
+
+// cursor is where a job stands: behind the pair that it handled last.
+type cursor struct {
+	part            int64
+	event, endpoint []byte
+}
+
+func (p *pair) cursor() cursor { return cursor{p.part, p.event[:], p.endpoint[:]} }
+
+func (r *replayRow) cursor() cursor { return cursor{r.CursorPart, r.CursorEvent, r.CursorEndpoint} }
 
 var (
 	lastEndpoint = bytes.Repeat([]byte{0xff}, len(relay.ID{}))
@@ -62,16 +73,16 @@ var (
 		pg:      fmt.Sprintf(pairFactsSQL, "v.event_id", "v.endpoint_id", "int8") + " FROM " + unnest(pairKey),
 		columns: pairKey, key: -1, returns: 4,
 	}
-	moveColumns = columnsOf(cols(kBytes, "cursor_event cursor_endpoint"), cols(kInt, "made skipped_delivered skipped_gone"),
+	moveColumns = columnsOf(cols(kBytes, "cursor_event cursor_endpoint"), cols(kInt, "cursor_part made skipped_delivered skipped_gone"),
 		cols(kBool, "drained"), cols(kInt, "updated_at"), cols(kBytes, "id"), cols(kInt, "was"))
 	// moveReplay moves a job's cursor if nobody else has.
 	moveReplay = &bulk{
-		sqlite: `UPDATE replays SET cursor_event = ?, cursor_endpoint = ?, made = ?, skipped_delivered = ?, skipped_gone = ?, drained = ?,
+		sqlite: `UPDATE replays SET cursor_event = ?, cursor_endpoint = ?, cursor_part = ?, made = ?, skipped_delivered = ?, skipped_gone = ?, drained = ?,
 			updated_at = ?, page = page + 1 WHERE id = ? AND page = ? AND status = 'running'`,
-		pg: `UPDATE replays t SET cursor_event = v.cursor_event, cursor_endpoint = v.cursor_endpoint, made = v.made,
+		pg: `UPDATE replays t SET cursor_event = v.cursor_event, cursor_endpoint = v.cursor_endpoint, cursor_part = v.cursor_part, made = v.made,
 			skipped_delivered = v.skipped_delivered, skipped_gone = v.skipped_gone, drained = v.drained, updated_at = v.updated_at,
 			page = v.was + 1 FROM ` + unnest(moveColumns) + ` WHERE t.id = v.id AND t.page = v.was AND t.status = 'running' RETURNING t.id`,
-		columns: moveColumns, key: 7,
+		columns: moveColumns, key: 8,
 	}
 	// forwardEvents are those that have a new delivery, which is not final.
 	forwardEvents = &bulk{
@@ -179,9 +190,8 @@ func (w *ReplayWalk) next(ctx context.Context, n int) (ReplayStep, error) {
 // pageRead is what of a job comes next.
 type pageRead struct {
 	pairs []pair
-	// end is where the cursor is when all pairs are handled.
-	endEvent, endEndpoint []byte
-	last                  bool // nothing comes after
+	end   cursor // when all pairs are handled
+	last  bool   // nothing comes after
 }
 
 // first is what is read of the first n pairs.
@@ -189,8 +199,7 @@ func (at *pageRead) first(n int) pageRead {
 	if n >= len(at.pairs) {
 		return *at
 	}
-	end := &at.pairs[n-1]
-	return pageRead{pairs: at.pairs[:n], endEvent: end.event[:], endEndpoint: end.endpoint[:]}
+	return pageRead{pairs: at.pairs[:n], end: at.pairs[n-1].cursor()}
 }
 
 // readPairs reads what comes after the job's cursor. Nothing that it reads
@@ -236,10 +245,10 @@ func (s *Store) walkPairs(ctx context.Context, row *replayRow) (pageRead, error)
 	if settled := s.settledID(); row.Backfill && bytes.Compare(settled, bound) < 0 {
 		bound = settled
 	}
-	at := pageRead{endEvent: row.CursorEvent, endEndpoint: row.CursorEndpoint}
+	at := pageRead{end: row.cursor()}
 	for range walkPages {
 		var rows []eventRow
-		q := walkable(s.r.NewSelect().Model(&rows).Column("id", "source_id", "event_type"), row.ProjectID, &selection, at.endEvent, bound).
+		q := walkable(s.r.NewSelect().Model(&rows).Column("id", "source_id", "event_type"), row.ProjectID, &selection, at.end.event, bound).
 			Where(mayReplay).OrderExpr("id").Limit(walkRows)
 		if err := q.Scan(ctx); err != nil {
 			return at, translate(err)
@@ -247,16 +256,16 @@ func (s *Store) walkPairs(ctx context.Context, row *replayRow) (pageRead, error)
 		for i := range rows {
 			e := &rows[i]
 			if !selection.TakesEvent(e.SourceID, e.EventType) {
-				at.endEvent, at.endEndpoint = e.ID[:], lastEndpoint
+				at.end = cursor{0, e.ID[:], lastEndpoint}
 				continue
 			}
 			for k := range targets {
 				t := &targets[k]
-				if after(e.ID[:], t.EndpointID[:], at.endEvent, at.endEndpoint) && t.Takes(e.SourceID, e.EventType) {
+				if after(e.ID[:], t.EndpointID[:], at.end.event, at.end.endpoint) && t.Takes(e.SourceID, e.EventType) {
 					at.pairs = append(at.pairs, pair{event: e.ID, endpoint: t.EndpointID, source: e.SourceID, typ: e.EventType})
 				}
 			}
-			at.endEvent, at.endEndpoint = e.ID[:], lastEndpoint
+			at.end = cursor{0, e.ID[:], lastEndpoint}
 			if len(at.pairs) >= pairRows {
 				return at, nil
 			}

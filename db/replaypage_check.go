@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -14,17 +15,24 @@ import (
 type RunningReplay struct {
 	ID        relay.ID
 	ProjectID relay.ID
+	Planning  bool
 	Running   bool
 	Settling  bool
 	RateLimit int
 }
 
-// RunningReplays are the jobs of all projects that run or have to settle.
+// planIdle is after how long without a word of it a plan counts as left behind:
+// whoever asks for one begins with it.
+const planIdle = 3 * time.Second
+
+// RunningReplays are the jobs of all projects that run, have to settle, or are to
+// be planned by whoever asks.
 func (s *Store) RunningReplays(ctx context.Context) ([]RunningReplay, error) {
-	return s.runningReplays(ctx, "1 = 1")
+	return s.runningReplays(ctx, "(status <> 'planning' OR updated_at < ?)", micros(s.Now().Add(-planIdle)))
 }
 
-// RunningReplay is one of them; one that neither runs nor has to settle is zero.
+// RunningReplay is one job; one that neither is planned, runs, nor has to settle is
+// zero.
 func (s *Store) RunningReplay(ctx context.Context, id relay.ID) (RunningReplay, error) {
 	found, err := s.runningReplays(ctx, "id = ?", id)
 	if err != nil || len(found) == 0 {
@@ -36,13 +44,14 @@ func (s *Store) RunningReplay(ctx context.Context, id relay.ID) (RunningReplay, 
 func (s *Store) runningReplays(ctx context.Context, which string, args ...any) ([]RunningReplay, error) {
 	var rows []replayRow
 	err := s.r.NewSelect().Model(&rows).ModelTableExpr(s.using("replays", "replays_open")).Column("id", "project_id", "status", "settling", "rate_limit").
-		Where("(finished_at IS NULL OR settling) AND (status = 'running' OR settling)").Where(which, args...).OrderExpr("id").Scan(ctx)
+		Where("(finished_at IS NULL OR settling) AND (status IN ('planning', 'running') OR settling)").Where(which, args...).OrderExpr("id").Scan(ctx)
 	if err != nil {
 		return nil, translate(err)
 	}
 	out := make([]RunningReplay, len(rows))
 	for i, r := range rows {
-		out[i] = RunningReplay{r.ID, r.ProjectID, relay.ReplayStatus(r.Status) == relay.ReplayRunning, r.Settling, r.RateLimit}
+		status := relay.ReplayStatus(r.Status)
+		out[i] = RunningReplay{r.ID, r.ProjectID, status == relay.ReplayPlanning, status == relay.ReplayRunning, r.Settling, r.RateLimit}
 	}
 	return out, nil
 }

@@ -26,11 +26,11 @@ func (s *Store) makePairs(row *replayRow, at pageRead, most int, run, gently fun
 	}
 	step := ReplayStep{Drained: at.last}
 	now, config := s.Now(), s.Config()
-	event, endpoint, delivered, gone := at.endEvent, at.endEndpoint, row.SkippedDelivered, row.SkippedGone
+	end, delivered, gone := at.end, row.SkippedDelivered, row.SkippedGone
 	insert, mark, forward := &work{bulk: insertDelivery}, &work{bulk: markReplayed}, &work{bulk: forwardEvents}
 	for i := range at.pairs {
 		if step.Made == most {
-			event, endpoint = at.pairs[i-1].event[:], at.pairs[i-1].endpoint[:]
+			end = at.pairs[i-1].cursor()
 			step.Drained = false
 			break
 		}
@@ -57,14 +57,15 @@ func (s *Store) makePairs(row *replayRow, at pageRead, most int, run, gently fun
 		}
 		step.Made++
 	}
-	if step.Made+step.Skipped == 0 && !step.Drained && bytes.Equal(event, row.CursorEvent) && bytes.Equal(endpoint, row.CursorEndpoint) {
+	if step.Made+step.Skipped == 0 && !step.Drained && bytes.Equal(end.event, row.CursorEvent) && bytes.Equal(end.endpoint, row.CursorEndpoint) {
 		return step, nil
 	}
 	was := row.Page
-	row.CursorEvent, row.CursorEndpoint, row.Made, row.SkippedDelivered, row.SkippedGone = event, endpoint, row.Made+step.Made, delivered, gone
+	row.CursorEvent, row.CursorEndpoint, row.CursorPart = end.event, end.endpoint, end.part
+	row.Made, row.SkippedDelivered, row.SkippedGone = row.Made+step.Made, delivered, gone
 	row.Drained, row.Page = step.Drained, was+1
 	move := &work{bulk: moveReplay}
-	move.add(event, endpoint, int64(row.Made), int64(delivered), int64(gone), step.Drained, micros(now), row.ID[:], was)
+	move.add(end.event, end.endpoint, end.part, int64(row.Made), int64(delivered), int64(gone), step.Drained, micros(now), row.ID[:], was)
 	if err := run(move); err != nil {
 		return ReplayStep{}, err
 	}

@@ -155,7 +155,10 @@ func TestReplayPlans(t *testing.T) {
 			{name: "export", run: func(ctx context.Context) error {
 				return w.EachReplayDelivery(ctx, w.project, other.ID, "", func([]relay.Delivery) error { return nil })
 			}, narrow: true},
-			{name: "what failed in a job", run: func(ctx context.Context) error { _, err := w.PlanFailed(ctx, w.project, other.ID, system); return err }, narrow: true},
+			{name: "what failed in a job", run: func(ctx context.Context) error {
+				_, err := w.PlanFailed(ctx, w.project, other.ID, false, system)
+				return err
+			}, narrow: true},
 			{name: "planning a time", run: plan(to(endpoints[0]), func(j *relay.ReplayJob) { j.Selection.From = newest.Add(-3 * time.Second) }), narrow: true},
 			{name: "planning what failed", run: plan(to(endpoints[0]), func(j *relay.ReplayJob) { j.Selection.Status = relay.EventFailed }), narrow: true},
 			{name: "planning dead letters of an endpoint", run: plan(func(j *relay.ReplayJob) {

@@ -150,14 +150,22 @@ func (s *Store) nextSource(ctx context.Context, run *RetentionRun) error {
 // idSpan is a range of ids, the second exclusive.
 type idSpan struct{ from, before []byte }
 
+// pausedKept is for how long what a paused job has not sent yet is kept for it.
+const pausedKept = 30 * 24 * time.Hour
+
 // keptSpans are the ranges of ids that jobs which are not over may still read.
 func (s *Store) keptSpans(ctx context.Context, idb bun.IDB, project relay.ID) ([]idSpan, error) {
 	var rows []replayRow
-	err := idb.NewSelect().Model(&rows).ModelTableExpr(s.using("replays", "replays_open")).Column("lower_id", "upper_id", "cursor_event", "drained").
-		Where("(finished_at IS NULL OR settling) AND finished_at IS NULL AND project_id = ?", project).Scan(ctx)
+	err := idb.NewSelect().Model(&rows).ModelTableExpr(s.using("replays", "replays_open")).Column("lower_id", "upper_id", "cursor_event", "cursor_part", "drained").
+		Where("(finished_at IS NULL OR settling) AND finished_at IS NULL AND project_id = ?", project).
+		Where("status <> 'paused' OR updated_at > ?", micros(s.Now().Add(-pausedKept))).Scan(ctx)
 	spans := make([]idSpan, 0, len(rows))
 	for _, r := range rows {
-		if !r.Drained {
+		switch {
+		case r.Drained:
+		case r.CursorPart > 1: // parts need not be in the order of their events
+			spans = append(spans, idSpan{r.LowerID, r.UpperID})
+		default:
 			spans = append(spans, idSpan{maxBytes(r.LowerID, r.CursorEvent), r.UpperID})
 		}
 	}

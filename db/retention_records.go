@@ -42,7 +42,7 @@ func (s *Store) retainReplays(ctx context.Context, preview bool) (int, error) {
 		return len(ids), translate(err)
 	}
 	for _, id := range ids {
-		if err := s.deleteItems(ctx, id); err != nil {
+		if err := s.deletePairs(ctx, id); err != nil {
 			return 0, err
 		}
 		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
@@ -59,7 +59,7 @@ func (s *Store) retainReplays(ctx context.Context, preview bool) (int, error) {
 func (s *Store) dropOrphans(ctx context.Context) error {
 	for from := zeroID(); ; {
 		var next []relay.ID
-		err := s.r.NewSelect().Table("replay_items").Column("replay_id").Where("replay_id >= ?", from).OrderExpr("replay_id").Limit(1).Scan(ctx, &next)
+		err := s.r.NewSelect().Table("replay_pairs").Column("replay_id").Where("replay_id >= ?", from).OrderExpr("replay_id").Limit(1).Scan(ctx, &next)
 		if err != nil || len(next) == 0 {
 			return translate(err)
 		}
@@ -70,7 +70,7 @@ func (s *Store) dropOrphans(ctx context.Context) error {
 			return translate(err)
 		}
 		if !there && id.Time().Before(s.Now().Add(-unfinishedPlanAge)) {
-			if err := s.deleteItems(ctx, id); err != nil {
+			if err := s.deletePairs(ctx, id); err != nil {
 				return err
 			}
 		}

@@ -57,7 +57,6 @@ func (a *App) createEndpoint(c *call) error {
 	out := endpointShape(e)
 	out.Secret = e.Secrets[0].Value
 	if in.BackfillDays.has() {
-		defer c.takeTime()()
 		out.Backfill = a.backfill(c, e, in.BackfillDays.Value)
 	}
 	return c.data(fiber.StatusCreated, out)

@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -31,28 +30,10 @@ func (a *App) createReplay(c *call) error {
 	return c.created(job)
 }
 
-// planTime is how long planning may take: what may change until the start is
-// written down. After a minute an Idempotency-Key counts as left behind.
-const planTime = 50 * time.Second
-
-// takeTime gives a call the time that planning needs.
-func (c *call) takeTime() context.CancelFunc {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), planTime)
-	c.ctx = ctx
-	return cancel
-}
-
-// launch plans a job and, unless it is a dry run, starts it.
+// launch makes a job and, unless it is a dry run, has it started.
 func (a *App) launch(c *call, job *relay.ReplayJob, dryRun bool) error {
-	defer c.takeTime()()
-	if err := a.store.PlanReplay(c.ctx, job, c.Actor); err != nil || dryRun {
-		return err
-	}
-	started, err := a.store.StartReplay(c.ctx, c.Project, job.ID, c.Actor)
-	if err == nil {
-		*job = started
-	}
-	return err
+	job.Starts = !dryRun
+	return a.store.PlanReplay(c.ctx, job, c.Actor)
 }
 
 // created answers with a job that was just made, and says where it is.
@@ -177,11 +158,7 @@ func (a *App) replayFailedAgain(c *call) error {
 	if err := decodeBody(c.body(), &in, true); err != nil {
 		return err
 	}
-	defer c.takeTime()()
-	job, err := a.store.PlanFailed(c.ctx, c.Project, id, c.Actor)
-	if err == nil && !in.DryRun.Value {
-		job, err = a.store.StartReplay(c.ctx, c.Project, job.ID, c.Actor)
-	}
+	job, err := a.store.PlanFailed(c.ctx, c.Project, id, !in.DryRun.Value, c.Actor)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,6 @@ func createEndpointForm(v *visit, f *form) error {
 	}
 	var flash *views.Flash
 	if days > 0 {
-		defer v.takeTime()()
 		flash = v.backfilled(e, days)
 	}
 	return v.showOnce(endpointPath(e.ID), once{Of: endpointPath(e.ID), Value: e.Secrets[0].Value}, flash)

@@ -77,12 +77,11 @@ func replayRateForm(v *visit, f *form) error {
 // replayFailedForm plans a replay of what a job failed to deliver: all of it,
 // or what failed at one endpoint for one cause.
 func replayFailedForm(v *visit, f *form) error {
-	defer v.takeTime()()
 	id, err := v.pathID(relay.PrefixReplay)
 	if err != nil {
 		return err
 	}
-	plan := func() (relay.ReplayJob, error) { return v.store.PlanFailed(v.ctx, v.project.ID, id, v.Actor) }
+	plan := func() (relay.ReplayJob, error) { return v.store.PlanFailed(v.ctx, v.project.ID, id, false, v.Actor) }
 	if f.text("cause") != "" {
 		plan = func() (relay.ReplayJob, error) { return v.planFailures(f, id) }
 	}

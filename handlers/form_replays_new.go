@@ -12,7 +12,6 @@ import (
 
 // planReplayForm makes a plan. Nothing is sent until it is started.
 func planReplayForm(v *visit, f *form) error {
-	defer v.takeTime()()
 	job := v.newJob()
 	err := f.check(f.applyReplay(job))
 	if err == nil {

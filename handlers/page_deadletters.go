@@ -83,8 +83,8 @@ func isOneType(typ string) bool {
 // replayDeadForm replays a group of dead letters, or all, by a job that starts
 // at once.
 func replayDeadForm(v *visit, f *form) error {
-	defer v.takeTime()()
 	job := v.newJob()
+	job.Starts = true
 	job.Selection = relay.Selection{
 		DeliveryStatus: relay.DeliveryDLQ, NewestOnly: true,
 		DeliveryEndpointID: f.id("endpoint_id", relay.PrefixEndpoint), Cause: f.text("cause"),
@@ -99,14 +99,14 @@ func replayDeadForm(v *visit, f *form) error {
 	if err != nil {
 		return err
 	}
+	if job.Status == relay.ReplayPlanning {
+		return v.done(replayPath(job.ID), views.Flash{Text: "Replaying the dead letters, as soon as they are counted. You may leave this page."})
+	}
 	if job.Plan.Deliveries == 0 {
-		if _, err := v.store.CancelReplay(v.ctx, v.project.ID, job.ID, v.Actor); err != nil {
+		if _, err := v.store.CancelReplay(v.ctx, v.project.ID, job.ID, v.Actor); err != nil && relay.KindOf(err) != relay.KindConflict { // it is over
 			return err
 		}
 		return v.back(f, "/dead-letters", views.Flash{Tone: views.ToneWarn, Text: "None of these can be replayed now: they were replayed or discarded, or their endpoint is disabled or was deleted."})
-	}
-	if _, err := v.store.StartReplay(v.ctx, v.project.ID, job.ID, v.Actor); err != nil {
-		return err
 	}
 	v.app.nudge(job.EndpointIDs...)
 	return v.done(replayPath(job.ID), views.Flash{Text: "Replaying " + several(job.Plan.Deliveries, "dead letter", "dead letters") + ". You may leave this page."})

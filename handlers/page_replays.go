@@ -67,7 +67,13 @@ func (v *visit) showReplay(status int, job *relay.ReplayJob, rate string, errors
 			})
 		}
 	}
-	if v.isPoll() {
+	switch planning := job.Status == relay.ReplayPlanning; {
+	case v.isPoll() && planning:
+		return v.news(views.PlanningNews(m))
+	case v.isPoll() && v.Query("was") == string(relay.ReplayPlanning): // the whole page is another one now
+		v.Set("HX-Redirect", replayPath(job.ID))
+		return v.SendStatus(fiber.StatusNoContent)
+	case v.isPoll():
 		return v.news(views.ReplayNews(m))
 	}
 	return v.render(status, views.ReplayPage(m))

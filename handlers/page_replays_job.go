@@ -14,7 +14,7 @@ func (v *visit) replay(job *relay.ReplayJob) *views.Replay {
 	r := &views.Replay{
 		ID: job.ID, Status: job.Status, Reason: job.Reason, Selected: v.selected(job), AllMatching: job.AllMatching,
 		RateLimit: job.RateLimit, MaxEvents: job.MaxEvents, Canary: job.Canary, SkipDelivered: job.SkipDelivered || job.Backfill,
-		IgnoreFilter: job.IgnoreFilter, Backfill: job.Backfill, Note: job.Note, By: job.CreatedBy, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt,
+		IgnoreFilter: job.IgnoreFilter, Backfill: job.Backfill, Starts: job.Starts, Note: job.Note, By: job.CreatedBy, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt,
 		FinishedAt: job.FinishedAt, Plan: v.replayPlan(&job.Plan),
 		Progress: views.ReplayProgress{
 			Total: p.Total, Processed: p.Processed, Succeeded: p.Succeeded, Failed: p.Failed, Retrying: p.Retrying, Skipped: p.Skipped,

@@ -148,7 +148,7 @@ func (b Backlog) Collect(to chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
-	for _, status := range []relay.ReplayStatus{relay.ReplayPlanned, relay.ReplayRunning, relay.ReplayPaused} {
+	for _, status := range []relay.ReplayStatus{relay.ReplayPlanning, relay.ReplayPlanned, relay.ReplayRunning, relay.ReplayPaused} {
 		to <- prometheus.MustNewConstMetric(descJobs, prometheus.GaugeValue, float64(jobs[status]), string(status))
 	}
 }

@@ -49,9 +49,17 @@ func (r *replayRun) restore(state []byte) {
 	}
 }
 
-// replaySlice makes the deliveries of a replay job at its rate, and lets them
-// follow what somebody did to it.
+// replaySlice plans a replay job; then it makes its deliveries at its rate, and
+// lets them follow what somebody did to it.
 func (e *Engine) replaySlice(ctx context.Context, s *slice) (after, error) {
+	job, err := e.Store.RunningReplay(ctx, s.id)
+	if err != nil {
+		return after{}, err
+	}
+	if job.Planning {
+		_, err := e.Store.ContinuePlan(ctx, s.id, s.enough)
+		return after{more: true}, err
+	}
 	run := &replayRun{id: s.id, ReplayWalk: e.Store.WalkReplay(s.id), at: e.Now()}
 	run.restore(s.State)
 	tick := time.NewTimer(0)

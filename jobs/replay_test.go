@@ -210,7 +210,7 @@ func TestReplayJobBrakes(t *testing.T) {
 		_, err = r.store.SetReplayRate(t.Context(), r.project, id, 1000, tester)
 		r.must(err)
 		j = r.becomes(id, relay.ReplayCompleted)
-		again, err := r.store.PlanFailed(t.Context(), r.project, id, tester)
+		again, err := r.store.PlanFailed(t.Context(), r.project, id, false, tester)
 		r.must(err)
 		if again.Plan.Pairs != j.Progress.Failed {
 			t.Errorf("planned %d again, %d failed", again.Plan.Pairs, j.Progress.Failed)

@@ -10,7 +10,8 @@ type ReplayStatus string
 
 // The states of a replay job; see doc.go for the drawing.
 const (
-	ReplayPlanned   ReplayStatus = "planned" // counted and frozen; nothing is sent
+	ReplayPlanning  ReplayStatus = "planning" // is being counted
+	ReplayPlanned   ReplayStatus = "planned"  // counted and frozen; nothing is sent
 	ReplayRunning   ReplayStatus = "running"
 	ReplayPaused    ReplayStatus = "paused"
 	ReplayCompleted ReplayStatus = "completed"
@@ -19,6 +20,7 @@ const (
 )
 
 var replayMoves = map[ReplayStatus][]ReplayStatus{
+	ReplayPlanning:  {ReplayPlanned, ReplayRunning, ReplayCancelled},
 	ReplayPlanned:   {ReplayRunning, ReplayCancelled},
 	ReplayRunning:   {ReplayPaused, ReplayCompleted, ReplayFailed, ReplayCancelled},
 	ReplayPaused:    {ReplayRunning, ReplayCancelled},
@@ -88,6 +90,7 @@ type ReplayJob struct {
 	IgnoreFilter  bool // send also what the endpoints' event filters do not take
 	SkipDelivered bool // leave out what an endpoint has delivered, judged when its turn comes
 	Backfill      bool // leave out whatever an endpoint was ever to get
+	Starts        bool // runs as soon as it is planned; of no meaning after
 	RateLimit     int  // deliveries a second
 	MaxEvents     int  // the oldest so many; 0: all
 	Canary        int  // pause after so many deliveries for a person to look; 0: do not
@@ -111,13 +114,14 @@ const (
 	ReasonBrake  = "Brake"
 )
 
-// ReplayPlan is what a job will do, counted when it was planned.
+// ReplayPlan is what a job will do, counted when it was planned; while it is being
+// planned, what is counted so far.
 type ReplayPlan struct {
 	Events           int                 `json:"events"`            // that go to at least one endpoint
 	Pairs            int                 `json:"pairs"`             // of an event and an endpoint: the total of the job
 	Deliveries       int                 `json:"deliveries"`        // Pairs, less AlreadyDelivered if those are skipped
 	AlreadyDelivered int                 `json:"already_delivered"` // Pairs that were delivered before
-	LeftOut          int                 `json:"left_out"`          // events beyond MaxEvents
+	LeftOut          int                 `json:"left_out"`          // events beyond MaxEvents; of many, those that were looked at
 	Unmatched        int                 `json:"unmatched"`         // events selected that no endpoint takes
 	Oldest           time.Time           `json:"oldest,omitzero"`
 	Newest           time.Time           `json:"newest,omitzero"`

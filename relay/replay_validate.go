@@ -14,6 +14,8 @@ const (
 	MaxReplayIDs       = 10_000
 	MaxReplayEndpoints = 1000
 	DefaultReplayBrake = 50
+	MaxReplaysPlanning = 50   // of a project at a time
+	MaxReplaysRunning  = 1000 // likewise
 	maxReplayNote      = 1000
 	maxSearch          = 500
 )

@@ -23,8 +23,9 @@ func TestDeliveryMoves(t *testing.T) {
 
 func TestReplayMoves(t *testing.T) {
 	t.Parallel()
-	all := []ReplayStatus{ReplayPlanned, ReplayRunning, ReplayPaused, ReplayCompleted, ReplayFailed, ReplayCancelled}
+	all := []ReplayStatus{ReplayPlanning, ReplayPlanned, ReplayRunning, ReplayPaused, ReplayCompleted, ReplayFailed, ReplayCancelled}
 	allowed := map[[2]ReplayStatus]bool{
+		{ReplayPlanning, ReplayPlanned}: true, {ReplayPlanning, ReplayRunning}: true, {ReplayPlanning, ReplayCancelled}: true,
 		{ReplayPlanned, ReplayRunning}: true, {ReplayPlanned, ReplayCancelled}: true,
 		{ReplayRunning, ReplayPaused}: true, {ReplayRunning, ReplayCompleted}: true,
 		{ReplayRunning, ReplayFailed}: true, {ReplayRunning, ReplayCancelled}: true,

@@ -91,6 +91,9 @@ func replayCommands(m ReplayModel) []command {
 	case relay.ReplayPaused:
 		all = append(all, act("Resume it", "resume"))
 	}
+	if m.Job.Status == relay.ReplayPlanning {
+		all = append(all, act("Cancel it", "cancel"))
+	}
 	if m.Job.Status == relay.ReplayRunning || m.Job.Status == relay.ReplayPaused {
 		all = append(all, command{"Change the rate", []string{
 			reprise("replay", "rate", id, "--rate", strconv.Itoa(m.Job.RateLimit)),

@@ -23,6 +23,8 @@ func replayExportURL(id relay.ID, format string) string {
 
 func replayLook(s relay.ReplayStatus) look {
 	switch s {
+	case relay.ReplayPlanning:
+		return look{"loader", "planning", ToneAccent}
 	case relay.ReplayPlanned:
 		return look{"circle-dashed", "planned", ToneNeutral}
 	case relay.ReplayRunning:
@@ -142,6 +144,11 @@ func retryingNote(n int) string {
 func replaySentence(r *Replay) string {
 	p := r.Progress
 	switch r.Status {
+	case relay.ReplayPlanning:
+		if r.Starts {
+			return "Counting what this selects. It starts by itself when everything is counted; you may leave this page."
+		}
+		return "Counting what this selects. Nothing is sent before you start it; you may leave this page."
 	case relay.ReplayPlanned:
 		return ""
 	case relay.ReplayRunning:

@@ -21,6 +21,7 @@ type Replay struct {
 	SkipDelivered bool
 	IgnoreFilter  bool
 	Backfill      bool // for a new endpoint
+	Starts        bool // as soon as it is planned
 	Note          string
 	By            string // who planned it
 	CreatedAt     time.Time
@@ -169,5 +170,5 @@ func replayFilter(m ReplaysModel) url.Values {
 
 // jobStatusOptions are the states of a replay job.
 var jobStatusOptions = []Option{
-	{"planned", "planned"}, {"running", "running"}, {"paused", "paused"}, {"completed", "completed"}, {"failed", "failed"}, {"cancelled", "cancelled"},
+	{"planning", "planning"}, {"planned", "planned"}, {"running", "running"}, {"paused", "paused"}, {"completed", "completed"}, {"failed", "failed"}, {"cancelled", "cancelled"},
 }

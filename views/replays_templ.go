@@ -309,7 +309,7 @@ func replayRows(m ReplaysModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if r.Status != relay.ReplayPlanned {
+			if rowShare(r) != none {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<span class=\"md:hidden text-muted num\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -728,7 +728,7 @@ func nothingYet(m ReplaysModel) bool {
 
 func anyRunning(rows []*Replay) bool {
 	for _, r := range rows {
-		if r.Status == relay.ReplayRunning {
+		if r.Status == relay.ReplayRunning || r.Status == relay.ReplayPlanning {
 			return true
 		}
 	}
@@ -736,7 +736,7 @@ func anyRunning(rows []*Replay) bool {
 }
 
 func rowShare(r *Replay) string {
-	if r.Status == relay.ReplayPlanned {
+	if r.Status == relay.ReplayPlanned || r.Status == relay.ReplayPlanning {
 		return none
 	}
 	return doneShare(r.Progress)

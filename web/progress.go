@@ -37,6 +37,11 @@ func terminalWidth(w io.Writer) int {
 // follow shows the progress of a job until it is at rest, and returns it as it
 // is then.
 func (c *client) follow(ctx context.Context, w io.Writer, id string) (*job, error) {
+	return c.until(ctx, w, id, (*job).resting)
+}
+
+// until shows the progress of a job until it is as it is to be.
+func (c *client) until(ctx context.Context, w io.Writer, id string, enough func(*job) bool) (*job, error) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	width, last, shown := terminalWidth(w), "", time.Time{}
@@ -48,14 +53,14 @@ func (c *client) follow(ctx context.Context, w io.Writer, id string) (*job, erro
 		switch line := j.line(); {
 		case width > 0:
 			_, err = fmt.Fprintf(w, "\r\x1b[K%s", j.bar(width))
-		case j.resting(), line != last && time.Since(shown) >= lineEvery:
+		case enough(j), line != last && time.Since(shown) >= lineEvery:
 			last, shown = line, time.Now()
 			_, err = fmt.Fprintln(w, line)
 		}
-		if j.resting() && width > 0 && err == nil {
+		if enough(j) && width > 0 && err == nil {
 			_, err = fmt.Fprintln(w)
 		}
-		if err != nil || j.resting() {
+		if err != nil || enough(j) {
 			return j, err
 		}
 		select {
@@ -68,6 +73,9 @@ func (c *client) follow(ctx context.Context, w io.Writer, id string) (*job, erro
 
 // bar is a job's progress as one line of a terminal.
 func (j *job) bar(width int) string {
+	if j.planning() {
+		return j.line()
+	}
 	share := j.share()
 	full := int(share * barWidth)
 	line := "[" + strings.Repeat("#", full) + strings.Repeat("-", barWidth-full) + "] " + j.line()
@@ -91,6 +99,9 @@ func (j *job) share() float64 {
 
 // line is a job's progress in plain text.
 func (j *job) line() string {
+	if j.planning() {
+		return "planning, " + grouped(j.Plan.Events) + " events so far"
+	}
 	p := &j.Progress
 	parts := []string{
 		fmt.Sprintf("%d%%", int(100*j.share())),

@@ -35,7 +35,17 @@ func planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(cmd, c, http.MethodPost, replaysPath, body, raw, func(w io.Writer, j *job) error {
+			var made job
+			if err := c.data(cmd.Context(), http.MethodPost, replaysPath, body, &made); err != nil {
+				return err
+			}
+			if made.planning() {
+				planned := func(j *job) bool { return !j.planning() }
+				if _, err := c.until(cmd.Context(), cmd.ErrOrStderr(), made.ID, planned); err != nil {
+					return err
+				}
+			}
+			return show(cmd, c, http.MethodGet, replayPath(made.ID, ""), nil, raw, func(w io.Writer, j *job) error {
 				if err := j.writePlan(w); err != nil {
 					return err
 				}

@@ -81,7 +81,10 @@ func (j *job) final() bool {
 }
 
 // resting reports whether a job goes on only when somebody says so.
-func (j *job) resting() bool { return j.Status != "running" }
+func (j *job) resting() bool { return !j.planning() && j.Status != "running" }
+
+// planning reports whether a job is still being counted.
+func (j *job) planning() bool { return j.Status == "planning" }
 
 const replaysPath = "/api/v1/replays"
 

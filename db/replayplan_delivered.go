@@ -7,28 +7,26 @@ import (
 	"unicode/utf8"
 
 	"github.com/uptrace/bun"
-
-	"github.com/reprise-dev/reprise/relay"
 )
 
 // countDelivered counts, for each endpoint of a plan, the pairs of a range of
 // ids that were delivered before. It reads an index in its order and sorts
 // nothing.
-func (s *Store) countDelivered(ctx context.Context, p *plan, lower, end []byte) (map[relay.ID]int, error) {
-	out := map[relay.ID]int{}
-	tests := s.r.NewSelect().TableExpr(s.using("events", "events_test")).Column("id").Where("project_id = ? AND is_test", p.ProjectID)
+func (s *Store) countDelivered(ctx context.Context, p *plan, lower, end []byte) (countsByID, error) {
+	out := countsByID{}
+	tests := s.r.NewSelect().TableExpr(s.using("events", "events_test")).Column("id").Where("project_id = ? AND is_test AND id >= ? AND id < ?", p.row.ProjectID, lower, end)
 	for i := range p.targets {
 		t := &p.targets[i]
 		q := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_delivered")).Distinct().Column("event_id").
 			Where("endpoint_id = ? AND status = 'delivered'", t.EndpointID).
 			Where("event_id >= ? AND event_id < ?", lower, end).
 			Where("event_id NOT IN (?)", tests)
-		q = ofTypes(ofTypes(q, p.Selection.EventTypes), t.EventFilter)
-		if p.Selection.EventType != "" {
-			q = q.Where("event_type = ?", clean(p.Selection.EventType))
+		q = ofTypes(ofTypes(q, p.selection.EventTypes), t.EventFilter)
+		if p.selection.EventType != "" {
+			q = q.Where("event_type = ?", clean(p.selection.EventType))
 		}
-		if !p.Selection.SourceID.IsZero() {
-			q = q.Where("source_id = ?", p.Selection.SourceID)
+		if !p.selection.SourceID.IsZero() {
+			q = q.Where("source_id = ?", p.selection.SourceID)
 		}
 		if len(t.SourceIDs) > 0 {
 			q = q.Where("source_id IN (?)", bun.List(t.SourceIDs))
@@ -45,7 +43,7 @@ func (s *Store) countDelivered(ctx context.Context, p *plan, lower, end []byte) 
 // exactly bounds deliveries to the time of a selection. Ids say it but for a
 // moment: at both ends the event tells.
 func (s *Store) exactly(q *bun.SelectQuery, p *plan, lower, end []byte) *bun.SelectQuery {
-	f := &p.Selection
+	f := &p.selection
 	if f.From.IsZero() && f.To.IsZero() {
 		return q
 	}
@@ -57,7 +55,7 @@ func (s *Store) exactly(q *bun.SelectQuery, p *plan, lower, end []byte) *bun.Sel
 	if !f.To.IsZero() {
 		to = idBound(f.To.Add(-slack))
 	}
-	event := walkable(s.r.NewSelect().TableExpr("events AS e").ColumnExpr("1"), p.ProjectID, f, lower, end).Where("e.id = deliveries.event_id")
+	event := walkable(s.r.NewSelect().TableExpr("events AS e").ColumnExpr("1"), p.row.ProjectID, f, lower, end).Where("e.id = deliveries.event_id")
 	return q.Where("(event_id >= ? AND event_id < ? OR EXISTS (?))", from, to, event)
 }
 

@@ -21,11 +21,12 @@ type spans struct {
 	reading string   // that the next spans are read by
 	named   relay.ID // an event that a search finds by its id
 	left    idSpan   // from is nil: nothing
+	rows    int      // in a span
 	cut     int
 }
 
-func (s *Store) spansOf(project relay.ID, f EventFilter, all idSpan) *spans {
-	return &spans{s: s, project: project, filter: f, index: f.index(), left: all}
+func (s *Store) spansOf(project relay.ID, f EventFilter, all idSpan, rows int) *spans {
+	return &spans{s: s, project: project, filter: f, index: f.index(), left: all, rows: rows}
 }
 
 // next is the next span and the index to read it by. There must be one left;
@@ -34,7 +35,7 @@ func (c *spans) next(ctx context.Context) (span idSpan, index string, err error)
 	span, c.left.from = c.left, nil
 	var last []relay.ID
 	q := c.indexed().narrow(c.s.r.NewSelect().TableExpr(c.s.using("events", c.index)).Column("id"), c.project).
-		Where("id >= ? AND id < ?", span.from, span.before).OrderExpr("id").Offset(candidateRows - 1).Limit(1)
+		Where("id >= ? AND id < ?", span.from, span.before).OrderExpr("id").Offset(int64(c.rows - 1)).Limit(1)
 	if err := q.Scan(ctx, &last); err != nil {
 		return span, "", translate(err)
 	}
@@ -69,7 +70,7 @@ func (c *spans) indexed() EventFilter {
 // readingOf is what to read spans like this one by: SQLite takes less time for
 // all events there are than for looking a third of them up.
 func (c *spans) readingOf(ctx context.Context, span idSpan) (string, error) {
-	const enough = 3 * candidateRows
+	enough := int64(3 * c.rows)
 	if c.s.pg || c.index == "" {
 		return c.index, nil
 	}
@@ -82,40 +83,36 @@ func (c *spans) readingOf(ctx context.Context, span idSpan) (string, error) {
 	return byKey, nil
 }
 
-// spanRead is what is found in a span, by a plan of its own.
-type spanRead struct {
-	plan  *plan
-	found []candidate
+// spanRead is what is found in a span.
+type spanRead[T any] struct {
+	span  idSpan
+	found T
 	err   error
 	done  chan struct{}
 }
 
 // eachSpan reads spans side by side and hands out in order what is found.
-func (s *Store) eachSpan(ctx context.Context, p *plan, of *spans, fn func(found []candidate) error) error {
+func eachSpan[T any](ctx context.Context, of *spans, read func(ctx context.Context, span idSpan, index string) (T, error), fn func(span idSpan, found T) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop()
 	ahead := 0 // beside the one that is waited for: SQLite's few readers are for pages, too
-	if s.pg {
+	if of.s.pg {
 		ahead = 1
 	}
-	reads := make(chan *spanRead, ahead)
+	reads := make(chan *spanRead[T], ahead)
 	all.Go(func() {
 		defer close(reads)
 		for of.left.from != nil {
-			r := &spanRead{plan: p.aside(), done: make(chan struct{})}
-			span, index, err := of.next(ctx)
-			if err != nil {
-				r.err = err
+			r := &spanRead[T]{done: make(chan struct{})}
+			var index string
+			if r.span, index, r.err = of.next(ctx); r.err != nil {
 				close(r.done)
 			} else {
 				all.Go(func() {
 					defer close(r.done)
-					var q *bun.SelectQuery
-					if q, r.err = of.read(ctx, span, index); r.err == nil && q != nil {
-						r.found, _, _, r.err = s.candidates(ctx, r.plan, q)
-					}
+					r.found, r.err = read(ctx, r.span, index)
 				})
 			}
 			select {
@@ -130,8 +127,7 @@ func (s *Store) eachSpan(ctx context.Context, p *plan, of *spans, fn func(found 
 		if r.err != nil {
 			return r.err
 		}
-		p.takeBack(r.plan, r.found)
-		if err := fn(r.found); err != nil {
+		if err := fn(r.span, r.found); err != nil {
 			return err
 		}
 	}
@@ -144,7 +140,7 @@ func (c *spans) read(ctx context.Context, span idSpan, index string) (*bun.Selec
 		return c.filter.narrow(q, c.project).Where("id >= ? AND id < ?", span.from, span.before)
 	}
 	if c.filter.Q == "" {
-		return inSpan(c.s.ofEvents(index)), nil
+		return inSpan(c.s.eventsOf(index)), nil
 	}
 	ids, err := c.s.found(ctx, inSpan(c.s.r.NewSelect().TableExpr(c.s.using("events", index))), c.filter.Q, span)
 	if err != nil {
@@ -156,5 +152,5 @@ func (c *spans) read(ctx context.Context, span idSpan, index string) (*bun.Selec
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return inSpan(c.s.ofEvents(byKey)).Where("id IN (?)", bun.List(ids)), nil
+	return inSpan(c.s.eventsOf(byKey)).Where("id IN (?)", bun.List(ids)), nil
 }
