@@ -159,8 +159,8 @@ func (r *planRun) dropSeen(ctx context.Context, found []candidate) ([]candidate,
 // selected before, by event.
 func (r *planRun) selectedBefore(ctx context.Context, events []relay.ID) (map[relay.ID][]relay.ID, error) {
 	seen := map[relay.ID][]relay.ID{}
-	q := r.deliveryFilter().narrow(r.r.NewSelect().Table("deliveries"), r.row.ProjectID).Where("event_id IN (?) AND id < ?", bun.List(events), r.From).
-		Column("event_id", "endpoint_id")
+	q := r.deliveryFilter().narrow(r.r.NewSelect().TableExpr(r.using("deliveries", "deliveries_event")), r.row.ProjectID).
+		Where("event_id IN (?) AND id < ?", bun.List(events), r.From).Column("event_id", "endpoint_id")
 	err := r.eachRaw(ctx, q, 2, func(row [][]byte) {
 		id := relay.ID(row[0])
 		seen[id] = append(seen[id], relay.ID(row[1]))

@@ -113,7 +113,7 @@ func TestReplayPlans(t *testing.T) {
 		next := func(id relay.ID) func(context.Context) error {
 			return func(ctx context.Context) error { _, err := w.WalkReplay(id).Next(ctx, 50); return err }
 		}
-		plan := func(change ...func(*relay.ReplayJob)) func(context.Context) error {
+		planning := func(change ...func(*relay.ReplayJob)) func(context.Context) error {
 			return func(ctx context.Context) error { return w.PlanReplay(ctx, w.job(change...), system) }
 		}
 		cause := func(ctx context.Context) error {
@@ -159,12 +159,18 @@ func TestReplayPlans(t *testing.T) {
 				_, err := w.PlanFailed(ctx, w.project, other.ID, false, system)
 				return err
 			}, narrow: true},
-			{name: "planning a time", run: plan(to(endpoints[0]), func(j *relay.ReplayJob) { j.Selection.From = newest.Add(-3 * time.Second) }), narrow: true},
-			{name: "planning what failed", run: plan(to(endpoints[0]), func(j *relay.ReplayJob) { j.Selection.Status = relay.EventFailed }), narrow: true},
-			{name: "planning dead letters of an endpoint", run: plan(func(j *relay.ReplayJob) {
+			{name: "planning a time", run: planning(to(endpoints[0]), func(j *relay.ReplayJob) { j.Selection.From = newest.Add(-3 * time.Second) }), narrow: true},
+			{name: "planning what failed", run: planning(to(endpoints[0]), func(j *relay.ReplayJob) { j.Selection.Status = relay.EventFailed }), narrow: true},
+			{name: "planning dead letters of an endpoint", run: planning(func(j *relay.ReplayJob) {
 				j.Selection.DeliveryStatus, j.Selection.NewestOnly, j.Selection.DeliveryEndpointID = relay.DeliveryDLQ, true, endpoints[1].ID
 			}), narrow: true},
-			{name: "planning named deliveries", run: plan(func(j *relay.ReplayJob) { j.Selection.DeliveryIDs = some }), narrow: true},
+			{name: "what was selected before", index: "deliveries_event", run: func(ctx context.Context) error {
+				r := &planRun{Store: w.Store, plan: &plan{row: &replayRow{ProjectID: w.project}}}
+				r.selection.DeliveryStatus, r.selection.NewestOnly, r.From = relay.DeliveryDLQ, true, idBound(newest)
+				_, err := r.selectedBefore(ctx, some)
+				return err
+			}},
+			{name: "planning named deliveries", run: planning(func(j *relay.ReplayJob) { j.Selection.DeliveryIDs = some }), narrow: true},
 			{name: "dead letters by cause", run: func(ctx context.Context) error { _, err := w.DeadLetterGroups(ctx, w.project); return err }, narrow: true},
 			{name: "discarding dead letters", run: cause, narrow: true},
 		})
