@@ -35,23 +35,32 @@ func planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var made job
-			if err := c.data(cmd.Context(), http.MethodPost, replaysPath, body, &made); err != nil {
+			answer, err := c.call(cmd.Context(), http.MethodPost, replaysPath, body)
+			if err != nil {
 				return err
 			}
-			if made.planning() {
+			var made struct{ Data job }
+			if err := json.Unmarshal(answer, &made); err != nil {
+				return err
+			}
+			j := &made.Data
+			if j.planning() {
 				planned := func(j *job) bool { return !j.planning() }
-				if _, err := c.until(cmd.Context(), cmd.ErrOrStderr(), made.ID, planned); err != nil {
+				if j, err = c.until(cmd.Context(), cmd.ErrOrStderr(), j.ID, planned); err != nil {
+					return err
+				}
+				if answer, err = c.call(cmd.Context(), http.MethodGet, replayPath(j.ID, ""), nil); err != nil {
 					return err
 				}
 			}
-			return show(cmd, c, http.MethodGet, replayPath(made.ID, ""), nil, raw, func(w io.Writer, j *job) error {
-				if err := j.writePlan(w); err != nil {
-					return err
-				}
-				_, err := fmt.Fprintf(w, "\nNothing was sent. To do exactly this:\n  reprise replay start %s\n", j.ID)
+			if raw {
+				return writeRaw(cmd, answer)
+			}
+			if err := j.writePlan(cmd.OutOrStdout()); err != nil {
 				return err
-			})
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nNothing was sent. To do exactly this:\n  reprise replay start %s\n", j.ID)
+			return err
 		}),
 	}
 	wanted.flags(cmd.Flags())
@@ -226,11 +235,15 @@ func (c *client) showRaw(cmd *cobra.Command, method, path string, body any) erro
 	if err != nil {
 		return err
 	}
+	return writeRaw(cmd, answer)
+}
+
+func writeRaw(cmd *cobra.Command, answer []byte) error {
 	var shown bytes.Buffer
 	if err := json.Indent(&shown, answer, "", "  "); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), shown.String())
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), shown.String())
 	return err
 }
 

@@ -136,6 +136,27 @@ func TestReplayCommands(t *testing.T) {
 	}
 }
 
+// TestReplayPlanWaits: what is still being planned is shown when it is planned,
+// and a job that starts then is watched on.
+func TestReplayPlanWaits(t *testing.T) {
+	t.Parallel()
+	counting := `{"id":"rpl_1","status":"planning","plan":{"events":1200}}`
+	for args, want := range map[string]string{
+		"plan --type a": "Events       3400", "plan --type a --json": `"events": 3400`, "start --type a": "1,200 events so far",
+	} {
+		last := `{"id":"rpl_1","status":"planned","plan":{"events":3400}}`
+		if strings.HasPrefix(args, "start") {
+			last = jobText("completed", 1000, 0)
+		}
+		s := newScripted(t, counting, counting, counting, last)
+		var out bytes.Buffer
+		status, stderr := s.run(t, &out, append([]string{"replay"}, strings.Fields(args)...)...)
+		if said := strings.ReplaceAll(out.String(), "3,400", "3400"); status != 0 || !strings.Contains(said, want) {
+			t.Errorf("%s: status %d, %q, %q", args, status, out.String(), stderr)
+		}
+	}
+}
+
 func TestReplayTexts(t *testing.T) {
 	t.Parallel()
 	var j job
