@@ -10,6 +10,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/jobs/send"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -170,7 +171,7 @@ func (e *Engine) deliver(ctx context.Context, c claim, look *look) {
 		e.release(c, 0)
 		return
 	}
-	var result Result
+	var result send.Result
 	defer func() { e.places.leave(turn, result.Outcome) }()
 	// Things may have changed while this waited for its turn.
 	if ep, ok = e.Store.Config().Endpoint(c.EndpointID); !ok || ep.Status == relay.EndpointPaused ||
@@ -195,17 +196,17 @@ func (e *Engine) deliver(ctx context.Context, c claim, look *look) {
 
 // send makes the request of a claim, if the claim still stands when everything
 // for it is at hand.
-func (e *Engine) send(ctx context.Context, c claim, ep *relay.Endpoint, look *look) (db.Standing, Result, error) {
+func (e *Engine) send(ctx context.Context, c claim, ep *relay.Endpoint, look *look) (db.Standing, send.Result, error) {
 	p := e.payloads.get(c.EventID)
 	if p == nil {
 		read, err := e.Store.PayloadsOf(ctx, []relay.ID{c.EventID})
 		if err != nil {
-			return 0, Result{}, err
+			return 0, send.Result{}, err
 		}
 		found, there := read[c.EventID]
 		if !there {
 			gone := relay.Result{Outcome: relay.OutcomeInternal, Err: "The event is gone: its retention ended."}
-			return db.ClaimHolds, Result{Result: gone, StartedAt: e.Now()}, nil
+			return db.ClaimHolds, send.Result{Result: gone, StartedAt: e.Now()}, nil
 		}
 		p = &found
 	}
@@ -215,13 +216,13 @@ func (e *Engine) send(ctx context.Context, c claim, ep *relay.Endpoint, look *lo
 		err = e.Store.MarkAlone(ctx, &c.Claim)
 	}
 	if err != nil || standing != db.ClaimHolds {
-		return standing, Result{}, err
+		return standing, send.Result{}, err
 	}
 	return standing, e.Send.Send(ctx, req), nil
 }
 
-func (e *Engine) requestOf(c claim, ep *relay.Endpoint, p *db.EventPayload) Request {
-	req := Request{
+func (e *Engine) requestOf(c claim, ep *relay.Endpoint, p *db.EventPayload) send.Request {
+	req := send.Request{
 		DeliveryID: relay.PrefixDelivery.Format(c.DeliveryID), EventID: relay.PrefixEvent.Format(c.EventID),
 		EventType: c.EventType, AttemptNumber: c.Attempts + 1, ReceivedAt: p.Event.ReceivedAt, ContentType: p.Event.ContentType,
 		Body: p.Payload.Body, Headers: p.Payload.Headers, Endpoint: ep, ProjectID: c.ProjectID,
@@ -252,7 +253,7 @@ func replayRef(c db.Claim) string {
 // record decides what an attempt means and writes it down. While the database
 // cannot be written it goes on trying until the lease ends; after that the
 // delivery is due again, and the receiver knows it by its webhook-id.
-func (e *Engine) record(c claim, ep *relay.Endpoint, r Result) {
+func (e *Engine) record(c claim, ep *relay.Endpoint, r send.Result) {
 	now := e.Now()
 	attempt := relay.Attempt{
 		ID: relay.NewIDAt(r.StartedAt), ProjectID: c.ProjectID, DeliveryID: c.DeliveryID, EventID: c.EventID, EndpointID: c.EndpointID,

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/jobs/send"
 )
 
 // EngineOptions configures an Engine.
@@ -20,7 +21,7 @@ type EngineOptions struct {
 	Store *db.Store
 	Redis redis.UniversalClient
 	Wake  *Wake
-	Send  *Sender
+	Send  *send.Sender
 	// Alone says that no other process can be working: leases found at start
 	// are those of a dead one.
 	Alone bool

@@ -18,6 +18,7 @@ import (
 
 	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/jobs/send"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -165,7 +166,7 @@ func (r *rig) start(change ...func(*EngineOptions)) *Engine {
 	}
 	o := EngineOptions{
 		Now: r.clock.Now, Store: r.store, Redis: r.redis, Wake: NewWake(others, "work"), Alone: r.alone, RetryScale: 0.001,
-		Send: NewSender(SenderOptions{Egress: relay.EgressPolicy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}),
+		Send: send.New(send.Options{Egress: relay.EgressPolicy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}),
 		Log:  slog.New(slog.NewTextHandler(r.t.Output(), nil)),
 	}
 	for _, c := range change {
@@ -244,6 +245,12 @@ func (r *rig) receiveOne(body string, endpoints ...*relay.Endpoint) relay.ID {
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
 	within(r.t, 60*time.Second, what, ok)
+}
+
+// eventually is for what takes moments everywhere.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	within(t, 5*time.Second, what, ok)
 }
 
 func within(t testing.TB, limit time.Duration, what string, ok func() bool) {

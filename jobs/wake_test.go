@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -359,4 +360,13 @@ func TestUnknownScriptIsNoFailure(t *testing.T) {
 	if !redis.HasErrorPrefix(err, "NOSCRIPT") || hook.failing {
 		t.Errorf("%v, failing %v", err, hook.failing)
 	}
+}
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

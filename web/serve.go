@@ -15,6 +15,7 @@ import (
 	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/handlers"
 	"github.com/reprise-dev/reprise/jobs"
+	"github.com/reprise-dev/reprise/jobs/send"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -164,7 +165,7 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 		s.undo = append(s.undo, func() error { stop(); <-told; return nil })
 		return nil
 	}
-	sender := jobs.NewSender(jobs.SenderOptions{
+	sender := send.New(send.Options{
 		Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow}, SelfAddrs: s.selfAddrs(), UserAgent: "Reprise/" + version,
 	})
 	s.engine = jobs.NewEngine(jobs.EngineOptions{

@@ -1,4 +1,4 @@
-package jobs
+package send
 
 import (
 	"context"
@@ -18,8 +18,8 @@ const (
 )
 
 var (
-	errBlocked = errors.New("jobs: not an address to deliver to")
-	errLoop    = errors.New("jobs: the address of this gateway")
+	errBlocked = errors.New("send: not an address to deliver to")
+	errLoop    = errors.New("send: the address of this gateway")
 )
 
 // pureResolver never asks the C library, which takes odd spellings of

@@ -1,4 +1,4 @@
-package jobs
+package send
 
 import (
 	"crypto/tls"
@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	errTimeout     = errors.New("jobs: the endpoint's time is up")
-	errInterrupted = errors.New("jobs: the attempt was broken off")
+	errTimeout     = errors.New("send: the endpoint's time is up")
+	errInterrupted = errors.New("send: the attempt was broken off")
 )
 
 const (

@@ -1,4 +1,4 @@
-package jobs
+package send
 
 import (
 	"bufio"
@@ -192,12 +192,12 @@ const (
 	secretB = "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="
 )
 
-func newTestSender(t testing.TB, change ...func(*SenderOptions)) *Sender {
-	opts := SenderOptions{Egress: loopback, UserAgent: "Reprise/test"}
+func newTestSender(t testing.TB, change ...func(*Options)) *Sender {
+	opts := Options{Egress: loopback, UserAgent: "Reprise/test"}
 	for _, f := range change {
 		f(&opts)
 	}
-	s := NewSender(opts)
+	s := New(opts)
 	t.Cleanup(s.Close)
 	return s
 }

@@ -1,4 +1,4 @@
-package jobs
+package send
 
 import (
 	"context"
@@ -73,9 +73,9 @@ func TestBlockedAddresses(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, answering(200, ""))
 	port := strings.TrimPrefix(strings.TrimSuffix(r.URL, "/hook"), "http://127.0.0.1")
-	s := newTestSender(t, func(o *SenderOptions) { o.Egress = relay.EgressPolicy{} })
+	s := newTestSender(t, func(o *Options) { o.Egress = relay.EgressPolicy{} })
 	// What a name resolves to counts, whatever the name looks like.
-	rebound := newTestSender(t, func(o *SenderOptions) { o.Egress = relay.EgressPolicy{} })
+	rebound := newTestSender(t, func(o *Options) { o.Egress = relay.EgressPolicy{} })
 	rebound.dial = guardedDial(relay.EgressPolicy{}, nil, resolverSaying(t, dnsAnswer{ip: [4]byte{127, 0, 0, 1}}))
 	cases := map[string]struct {
 		sender *Sender
@@ -132,7 +132,7 @@ func TestOwnListenerIsNotDeliveredTo(t *testing.T) {
 	for _, on := range []string{"127.0.0.1", "0.0.0.0", "::"} {
 		r := newReceiver(t, answering(200, ""))
 		self := netip.AddrPortFrom(netip.MustParseAddr(on), r.addr.Port())
-		s := newTestSender(t, func(o *SenderOptions) { o.SelfAddrs = []netip.AddrPort{self} })
+		s := newTestSender(t, func(o *Options) { o.SelfAddrs = []netip.AddrPort{self} })
 		res := s.Send(t.Context(), requestTo(r.URL))
 		if res.Outcome != relay.OutcomeBlocked || !strings.Contains(res.Err, "gateway itself") {
 			t.Errorf("listening on %s: %s %q", on, res.Outcome, res.Err)
@@ -200,12 +200,12 @@ func TestProjectsShareNoConnection(t *testing.T) {
 func TestIdleProjectsAreForgotten(t *testing.T) {
 	t.Parallel()
 	s := newTestSender(t)
-	s.outlet(relay.ID{1})
-	s.outlets[relay.ID{1}].used = time.Now().Add(-2 * outletIdle)
+	s.transport(relay.ID{1})
+	s.transports[relay.ID{1}].used = time.Now().Add(-2 * transportIdle)
 	s.swept = time.Time{}
-	s.outlet(relay.ID{2})
-	if len(s.outlets) != 1 || s.outlets[relay.ID{2}] == nil {
-		t.Errorf("%d transports are kept", len(s.outlets))
+	s.transport(relay.ID{2})
+	if len(s.transports) != 1 || s.transports[relay.ID{2}] == nil {
+		t.Errorf("%d transports are kept", len(s.transports))
 	}
 }
 
@@ -241,24 +241,24 @@ func TestReceiverThatClosesAfterItsAnswer(t *testing.T) {
 	}
 }
 
-func TestDistrustWearsOffAndIsBounded(t *testing.T) {
+func TestFreshConnectionsWearOffAndAreBounded(t *testing.T) {
 	t.Parallel()
-	o := newTestSender(t).newOutlet()
-	for i := range 2 * maxHasty {
-		o.distrust(strconv.Itoa(i))
+	o := newTestSender(t).newTransport()
+	for i := range 2 * maxFresh {
+		o.useFresh(strconv.Itoa(i))
 	}
-	last := strconv.Itoa(2*maxHasty - 1)
-	if len(o.hasty) > maxHasty || !o.distrusts(last) {
-		t.Errorf("%d addresses, the last one: %v", len(o.hasty), o.distrusts(last))
+	last := strconv.Itoa(2*maxFresh - 1)
+	if len(o.fresh) > maxFresh || !o.wantsFresh(last) {
+		t.Errorf("%d addresses, the last one: %v", len(o.fresh), o.wantsFresh(last))
 	}
-	o.hasty[last] = time.Now()
-	if o.distrusts(last) {
+	o.fresh[last] = time.Now()
+	if o.wantsFresh(last) {
 		t.Error("it does not wear off")
 	}
 }
 
 // A receiver that says that it closes is trusted with the next connection.
-func TestAnnouncedCloseIsNoHaste(t *testing.T) {
+func TestAnnouncedCloseIsWell(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, saying("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", false))
 	s := newTestSender(t)
@@ -267,12 +267,12 @@ func TestAnnouncedCloseIsNoHaste(t *testing.T) {
 			t.Fatal(res.Err)
 		}
 	}
-	if s.outlet(relay.ID{}).distrusts(r.addr.String()) {
-		t.Error("it is distrusted")
+	if s.transport(relay.ID{}).wantsFresh(r.addr.String()) {
+		t.Error("it gets fresh connections")
 	}
 }
 
-func TestHasteIsNoticedAtTheFirstAnswer(t *testing.T) {
+func TestCloseIsNoticedAtTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, func(c net.Conn, a arrival) bool {
 		answering(200, "ok")(c, a)
@@ -282,5 +282,5 @@ func TestHasteIsNoticedAtTheFirstAnswer(t *testing.T) {
 	if res := s.Send(t.Context(), requestTo(r.URL)); res.Outcome != relay.OutcomeSuccess {
 		t.Fatal(res.Err)
 	}
-	eventually(t, "the receiver is distrusted", func() bool { return s.outlet(relay.ID{}).distrusts(r.addr.String()) })
+	eventually(t, "the receiver gets fresh connections", func() bool { return s.transport(relay.ID{}).wantsFresh(r.addr.String()) })
 }

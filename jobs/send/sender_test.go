@@ -1,4 +1,4 @@
-package jobs
+package send
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ func TestSendSuccess(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
 	r := newReceiver(t, answering(201, "thanks", "X-B: 2", "X-A: 1", "X-B: 3"))
-	s := newTestSender(t, func(o *SenderOptions) { o.Now = func() time.Time { return at } })
+	s := newTestSender(t, func(o *Options) { o.Now = func() time.Time { return at } })
 	res := s.Send(t.Context(), requestTo(r.URL))
 	want := Result{
 		Result:       relay.Result{Outcome: relay.OutcomeSuccess, Status: 201},
@@ -127,7 +127,7 @@ func TestSignedWithEveryLiveSecret(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	r := newReceiver(t, answering(200, ""))
-	s := newTestSender(t, func(o *SenderOptions) { o.Now = func() time.Time { return now } })
+	s := newTestSender(t, func(o *Options) { o.Now = func() time.Time { return now } })
 	secrets := []relay.Secret{{Value: secretA}, {Value: secretB, ExpiresAt: now.Add(time.Hour)}}
 	send := func() arrival {
 		t.Helper()
@@ -248,7 +248,7 @@ func TestHTTP2(t *testing.T) {
 	ts.EnableHTTP2 = true
 	ts.StartTLS()
 	t.Cleanup(ts.Close)
-	s := newTestSender(t, func(o *SenderOptions) { o.RootCAs = ts.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs })
+	s := newTestSender(t, func(o *Options) { o.RootCAs = ts.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs })
 	res := s.Send(t.Context(), requestTo(ts.URL, func(r *Request) { r.Body = body }))
 	if res.Outcome != relay.OutcomeSuccess || string(res.ResponseBody) != "HTTP/2.0" {
 		t.Errorf("%s %q %q", res.Outcome, res.Err, res.ResponseBody)
@@ -259,7 +259,7 @@ func TestHTTP2(t *testing.T) {
 // and the check of the address would look at the proxy.
 func TestNoProxyFromTheEnvironment(t *testing.T) {
 	s := newTestSender(t)
-	if s.newOutlet().transport.Proxy != nil {
+	if s.newTransport().Proxy != nil {
 		t.Error("the transport asks for a proxy")
 	}
 }

@@ -1,4 +1,4 @@
-package jobs
+package send
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ import (
 
 const defaultTimeout = 15 * time.Second
 
-// SenderOptions configures a Sender.
-type SenderOptions struct {
+// Options configures a Sender.
+type Options struct {
 	Egress    relay.EgressPolicy
 	SelfAddrs []netip.AddrPort // where this gateway listens: deliveries there would loop
 	UserAgent string           // for events that brought none
@@ -28,23 +28,23 @@ type SenderOptions struct {
 
 // Sender sends deliveries. Projects share no connection.
 type Sender struct {
-	opts SenderOptions
+	opts Options
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	mu      sync.Mutex
-	outlets map[relay.ID]*outlet
-	swept   time.Time
+	mu         sync.Mutex
+	transports map[relay.ID]*transport
+	swept      time.Time
 }
 
-// NewSender makes a Sender. Close it in the end.
-func NewSender(opts SenderOptions) *Sender {
+// New makes a Sender. Close it in the end.
+func New(opts Options) *Sender {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
 	return &Sender{
-		opts:    opts,
-		dial:    guardedDial(opts.Egress, opts.SelfAddrs, pureResolver()),
-		outlets: make(map[relay.ID]*outlet),
+		opts:       opts,
+		dial:       guardedDial(opts.Egress, opts.SelfAddrs, pureResolver()),
+		transports: make(map[relay.ID]*transport),
 	}
 }
 
@@ -52,9 +52,9 @@ func NewSender(opts SenderOptions) *Sender {
 func (s *Sender) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, o := range s.outlets {
-		o.transport.CloseIdleConnections()
-		delete(s.outlets, id)
+	for id, t := range s.transports {
+		t.CloseIdleConnections()
+		delete(s.transports, id)
 	}
 }
 
@@ -114,10 +114,10 @@ func (s *Sender) attempt(ctx context.Context, req *Request, res *Result) {
 	deadline := newDeadline(timeoutOf(req.Endpoint), cancel)
 	defer deadline.stop()
 
-	outlet, addr := s.outlet(req.ProjectID), addrOf(u)
+	via, addr := s.transport(req.ProjectID), addrOf(u)
 	out := newRequest(ctx, u, header, req.Body)
-	out.Close = outlet.distrusts(addr)
-	resp, err := outlet.transport.RoundTrip(out)
+	out.Close = via.wantsFresh(addr)
+	resp, err := via.RoundTrip(out)
 	if err != nil {
 		switch {
 		case deadline.passed.Load():
@@ -127,7 +127,7 @@ func (s *Sender) attempt(ctx context.Context, req *Request, res *Result) {
 		}
 		res.Outcome, res.Err = explain(err, req, u.Hostname())
 		if res.Outcome == relay.OutcomeReset {
-			outlet.distrust(addr)
+			via.useFresh(addr)
 		}
 		return
 	}

@@ -1,4 +1,4 @@
-package jobs
+package send
 
 import (
 	"context"
@@ -212,7 +212,7 @@ func TestTLS(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newTestSender(t, func(o *SenderOptions) { o.RootCAs = ca.pool })
+			s := newTestSender(t, func(o *Options) { o.RootCAs = ca.pool })
 			res := s.Send(t.Context(), requestTo(c.url, func(r *Request) { r.Endpoint.HTTPTimeout = 10 * time.Second }))
 			want := relay.OutcomeTLS
 			if c.says == "" {

@@ -1,4 +1,4 @@
-package jobs
+package send
 
 import (
 	"encoding/base64"
@@ -30,8 +30,8 @@ const (
 )
 
 var (
-	errUnsigned = errors.New("jobs: no secret can sign")
-	errHops     = errors.New("jobs: the event goes round in a circle")
+	errUnsigned = errors.New("send: no secret can sign")
+	errHops     = errors.New("send: the event goes round in a circle")
 )
 
 // header makes the headers of an attempt and records them in res. Of two with
