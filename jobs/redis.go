@@ -21,7 +21,7 @@ const keyPrefix = "reprise:"
 // EmbeddedURL asks for the embedded Redis.
 const EmbeddedURL = "embedded"
 
-// OpenRedis makes a client from a REDIS_URL: "embedded", redis:// or rediss://.
+// OpenRedis makes a client from a REDIS_URL; see CheckRedisURL for what it may be.
 // It does not connect, for the product starts while Redis is away. closeFn
 // closes the client and, if there is one, the embedded server.
 func OpenRedis(url string) (client redis.UniversalClient, embedded bool, closeFn func() error, err error) {
@@ -33,13 +33,9 @@ func OpenRedis(url string) (client redis.UniversalClient, embedded bool, closeFn
 		client = e.Client()
 		return client, true, func() error { return errors.Join(client.Close(), e.Close()) }, nil
 	}
-	if !strings.HasPrefix(url, "redis://") && !strings.HasPrefix(url, "rediss://") {
-		return nil, false, nil, errors.New(`jobs: a Redis URL must be "embedded" or begin with redis:// or rediss://`)
-	}
-	opts, err := redis.ParseURL(url)
+	opts, err := redisOptions(url)
 	if err != nil {
-		// The cause would repeat the URL, and the URL holds the password.
-		return nil, false, nil, errors.New("jobs: the Redis URL cannot be read; its form is redis://user:password@host:6379/0")
+		return nil, false, nil, err
 	}
 	applyDefaults(opts)
 	client = redis.NewClient(opts)
@@ -76,14 +72,17 @@ func applyDefaults(o *redis.Options) {
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-// RedisWarnings tells what about a Redis server is not as it should be, in
-// sentences for the log at start.
-func RedisWarnings(ctx context.Context, client redis.UniversalClient) ([]string, error) {
-	info, err := client.Info(ctx, "server", "memory").Result()
-	if err != nil {
-		return nil, fmt.Errorf("jobs: ask Redis about itself: %w", err)
+// CheckRedis finds out whether a Redis server can be used; one that says
+// ErrRedisCluster never can. The warnings tell what about it is not as it should be,
+// in sentences for the log at start.
+func CheckRedis(ctx context.Context, client redis.UniversalClient) (warnings []string, err error) {
+	if err := probe(ctx, client); err != nil {
+		return nil, err
 	}
-	var warnings []string
+	info := client.Info(ctx, "server", "memory").Val()
+	if info == "" {
+		warnings = append(warnings, "This user may not ask Redis about itself (INFO); see to it that its maxmemory-policy is noeviction.")
+	}
 	if v := infoField(info, "redis_version"); v != "" && !atLeast(v, 6, 2) {
 		warnings = append(warnings, "Redis "+v+" is too old; use 6.2 or newer, or Valkey.")
 	}

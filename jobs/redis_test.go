@@ -7,22 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/reprise-dev/reprise/db/dbtest"
 	"github.com/reprise-dev/reprise/relay"
 )
-
-func TestOpenRedisRefusesBadURLs(t *testing.T) {
-	t.Parallel()
-	for _, url := range []string{"", "localhost:6379", "http://x", "redis://:s3cret@host:port:port/x", "redis://u:s3cret@h/not-a-number"} {
-		_, _, _, err := OpenRedis(url)
-		if err == nil {
-			t.Errorf("%q was taken", url)
-		} else if strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%q: the error shows the password: %v", url, err)
-		}
-	}
-}
 
 func TestOpenRedisWorksLater(t *testing.T) {
 	t.Parallel()
@@ -38,23 +25,19 @@ func TestOpenRedisWorksLater(t *testing.T) {
 	eventually(t, "the client reaches the server", func() bool { return client.Ping(t.Context()).Err() == nil })
 }
 
-func TestRedisOverTLSIsAskedInTLS(t *testing.T) {
-	t.Parallel()
-	client := openTestRedis(t, "rediss://redis.example:6380/2").(*redis.Client)
-	if o := client.Options(); o.TLSConfig == nil || o.TLSConfig.ServerName != "redis.example" || o.DB != 2 {
-		t.Errorf("options: %+v", o)
-	}
-}
-
-func TestRedisWarnings(t *testing.T) {
+func TestCheckRedis(t *testing.T) {
 	t.Parallel()
 	client := openTestRedis(t, startRedis(t).URL)
-	if w, err := RedisWarnings(t.Context(), client); err != nil || len(w) != 0 {
+	if w, err := CheckRedis(t.Context(), client); err != nil || len(w) != 0 {
 		t.Errorf("a good server: %q, %v", w, err)
 	}
 	client.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru")
-	if w, err := RedisWarnings(t.Context(), client); err != nil || len(w) != 1 || !strings.Contains(w[0], "noeviction") {
+	if w, err := CheckRedis(t.Context(), client); err != nil || len(w) != 1 || !strings.Contains(w[0], "noeviction") {
 		t.Errorf("an evicting server: %q, %v", w, err)
+	}
+	client.Do(t.Context(), "ACL", "SETUSER", "default", "-info")
+	if w, err := CheckRedis(t.Context(), client); err != nil || len(w) != 1 || !strings.Contains(w[0], "INFO") {
+		t.Errorf("a server that does not tell: %q, %v", w, err)
 	}
 }
 
@@ -107,5 +90,21 @@ func TestProbeSaysWhatRedisSays(t *testing.T) {
 	var said *relay.Error
 	if !errors.As(err, &said) || !strings.Contains(said.Detail, "refuses the password") || strings.Contains(said.Detail, "s3cret") {
 		t.Errorf("a wrong password: %v", err)
+	}
+}
+
+// TestAnUntrustedCertificateIsNamed: it is the setting that is wrong, which "no answer"
+// did not say.
+func TestAnUntrustedCertificateIsNamed(t *testing.T) {
+	t.Parallel()
+	certificate, key := dbtest.Certificate(t)
+	port := freePort(t)
+	startRedis(t, "--tls-port", port, "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate, "--tls-auth-clients", "no")
+	for _, host := range []string{"localhost", "127.0.0.1"} {
+		_, err := (&Client{Redis: openTestRedis(t, "rediss://"+host+":"+port)}).Status(t.Context())
+		var said *relay.Error
+		if !errors.As(err, &said) || !strings.Contains(said.Detail, "certificate that is not trusted") {
+			t.Errorf("%s: %v", host, err)
+		}
 	}
 }

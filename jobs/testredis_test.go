@@ -17,22 +17,28 @@ type redisServer struct {
 	URL  string
 	port string
 	dir  string
+	more []string // settings
 	stop func()
 }
 
 // startRedis starts a real Redis on a free port. It keeps nothing on disk.
-func startRedis(t testing.TB) *redisServer {
+func startRedis(t testing.TB, settings ...string) *redisServer {
+	t.Helper()
+	r := &redisServer{port: freePort(t), dir: t.TempDir(), more: settings}
+	r.URL = "redis://127.0.0.1:" + r.port + "/0"
+	r.start(t)
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &redisServer{port: strconv.Itoa(l.Addr().(*net.TCPAddr).Port), dir: t.TempDir()}
-	_ = l.Close()
-	r.URL = "redis://127.0.0.1:" + r.port + "/0"
-	r.start(t)
-	t.Cleanup(func() { r.stop() })
-	return r
+	defer func() { _ = l.Close() }()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // start is also for a server that was stopped: it comes back empty.
@@ -42,7 +48,8 @@ func (r *redisServer) start(t testing.TB) {
 	if err != nil {
 		t.Fatal("redis-server is missing: install it (Debian: apt-get install redis-server) to run these tests")
 	}
-	cmd := exec.Command(path, "--port", r.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", r.dir)
+	args := []string{"--port", r.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", r.dir}
+	cmd := exec.Command(path, append(args, r.more...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

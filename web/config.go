@@ -20,6 +20,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/reprise-dev/reprise/handlers"
+	"github.com/reprise-dev/reprise/jobs"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -87,8 +88,9 @@ func (c *Config) check(f faults) {
 		"must have another host than REPRISE_PUBLIC_URL: no page and no API answers there")
 	f.unless(validDatabaseURL(c.DatabaseURL), "DATABASE_URL",
 		"must be sqlite://path/to/file.db or postgres://user:password@host:port/database")
-	f.unless(c.RedisURL == "embedded" || hasHost(c.RedisURL, "redis", "rediss"), "REDIS_URL",
-		"must be embedded, redis://host:port or rediss://host:port")
+	if err := jobs.CheckRedisURL(c.RedisURL); err != nil {
+		f.unless(false, "REDIS_URL", err.Error())
+	}
 	f.unless(c.AdminEmail == "" || validEmail(c.AdminEmail), "REPRISE_ADMIN_EMAIL", "must be an e-mail address")
 	f.unless(c.AdminEmail == "" || c.AdminPassword != "", "REPRISE_ADMIN_PASSWORD",
 		"is needed together with REPRISE_ADMIN_EMAIL")

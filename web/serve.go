@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/reprise-dev/reprise/db"
@@ -143,20 +144,18 @@ func (s *server) openWeb(metrics *prometheus.Registry) {
 }
 
 func (s *server) openQueue(ctx context.Context, want roles) error {
-	redis, embedded, closeRedis, err := jobs.OpenRedis(s.cfg.RedisURL)
+	client, embedded, closeRedis, err := jobs.OpenRedis(s.cfg.RedisURL)
 	if err != nil {
-		return fmt.Errorf("REDIS_URL: %w", err)
+		return fmt.Errorf("REDIS_URL %w", err)
 	}
 	s.undo = append(s.undo, closeRedis)
-	others := redis
+	others := client
 	if embedded {
 		others = nil
-	} else if warnings, err := jobs.RedisWarnings(ctx, redis); err == nil {
-		for _, w := range warnings {
-			s.log.Warn("Redis: " + w)
-		}
+	} else if err := s.checkRedis(ctx, client); err != nil {
+		return err
 	}
-	s.client = jobs.NewClient(s.store, redis, embedded, jobs.NewWake(others, "work"))
+	s.client = jobs.NewClient(s.store, client, embedded, jobs.NewWake(others, "work"))
 	s.store.OnReplay(s.client.ReplayChanged)
 	if !want.worker {
 		telling, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -169,7 +168,7 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 		Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow}, SelfAddrs: s.selfAddrs(), UserAgent: "Reprise/" + version,
 	})
 	s.engine = jobs.NewEngine(jobs.EngineOptions{
-		Store: s.store, Redis: redis, Wake: s.client.Wake, Send: sender, Host: hostName(),
+		Store: s.store, Redis: client, Wake: s.client.Wake, Send: sender, Host: hostName(),
 		Alone:       embedded || s.store.Kind() == "sqlite",
 		Concurrency: s.cfg.Concurrency, RetryScale: s.cfg.RetryScale, AuditDays: s.cfg.AuditDays, Now: s.store.Now, Log: s.log,
 	})
@@ -182,6 +181,22 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 		sender.Close()
 		return nil
 	})
+	return nil
+}
+
+// checkRedis refuses a server that can never be used, and tells what is wrong with
+// another.
+func (s *server) checkRedis(ctx context.Context, client redis.UniversalClient) error {
+	warnings, err := jobs.CheckRedis(ctx, client)
+	switch {
+	case errors.Is(err, jobs.ErrRedisCluster):
+		return fmt.Errorf("REDIS_URL %w", jobs.ErrRedisCluster)
+	case err != nil:
+		s.log.Warn("Redis cannot be used so far; all goes on without it", "error", err)
+	}
+	for _, w := range warnings {
+		s.log.Warn("Redis: " + w)
+	}
 	return nil
 }
 

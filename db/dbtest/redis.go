@@ -51,9 +51,9 @@ var sharedRedis = sync.OnceValues(func() (string, error) {
 	return s.URL, nil
 })
 
-// StartRedis starts a Redis server of its own, with Redis's own defaults, for
-// tests that flush or stop it and for measurements.
-func StartRedis() (*Server, error) {
+// StartRedis starts a Redis server of its own, with Redis's own defaults and what
+// settings say beside, for tests that flush or stop it and for measurements.
+func StartRedis(settings ...string) (*Server, error) {
 	redis, err := program("redis-server", "Redis", "/usr/local/bin", "/usr/bin")
 	if err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func StartRedis() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := start(dir, "redis://127.0.0.1:"+port, redis,
-		"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--databases", "10000")
+	args := append([]string{redis, "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--databases", "10000"}, settings...)
+	s, err := start(dir, "redis://127.0.0.1:"+port, args...)
 	if err != nil {
 		return nil, err
 	}
