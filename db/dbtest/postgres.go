@@ -67,8 +67,8 @@ var sharedPostgres = sync.OnceValues(func() (string, error) {
 })
 
 // StartPostgres starts a PostgreSQL server of its own, for tests that stop it
-// and for measurements.
-func StartPostgres(d Durability) (*Server, error) {
+// and for measurements; settings are name=value.
+func StartPostgres(d Durability, settings ...string) (*Server, error) {
 	const debian = "/usr/lib/postgresql/*/bin"
 	initdb, err := program("initdb", "PostgreSQL", debian)
 	if err != nil {
@@ -100,6 +100,9 @@ func StartPostgres(d Durability) (*Server, error) {
 	if d == Throwaway {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
 			"-c", "shared_buffers=64MB")
+	}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
 	}
 	s, err := start(dir, "postgres://postgres@127.0.0.1:"+port+"/postgres?sslmode=disable", args...)
 	if err != nil {
