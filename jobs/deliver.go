@@ -305,13 +305,23 @@ func (e *Engine) finish(c claim, rec db.Recording, stale bool) {
 }
 
 // release gives a claim back that was not begun, to be made again after a while.
-func (e *Engine) release(c claim, wait time.Duration) {
+func (e *Engine) release(c claim, wait time.Duration) { e.tryRelease(c, wait, 50*time.Millisecond) }
+
+// tryRelease goes on trying while the database cannot be written: a claim that is not
+// given back is nobody's until its lease ends.
+func (e *Engine) tryRelease(c claim, wait, again time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	ref := db.ClaimRef{DeliveryID: c.DeliveryID, Fence: c.Fence}
-	if err := e.Store.Release(ctx, e.Now().Add(wait), []db.ClaimRef{ref}); err != nil {
-		e.Log.Warn("a claim could not be given back; it lapses", "error", err)
+	err := e.Store.Release(ctx, e.Now().Add(wait), []db.ClaimRef{ref})
+	if err == nil {
+		return
 	}
+	if e.Now().Add(again).Before(c.until) && e.accept.Err() == nil {
+		time.AfterFunc(again, func() { e.tryRelease(c, wait, min(2*again, 5*time.Second)) })
+		return
+	}
+	e.Log.Warn("a claim could not be given back; it lapses", "error", err)
 }
 
 // pauseGone pauses an endpoint that answered 410 Gone.

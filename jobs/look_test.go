@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/reprise-dev/reprise/db"
+	"github.com/reprise-dev/reprise/db/dbtest"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -194,4 +195,45 @@ func TestSuspectsAreTriedAlone(t *testing.T) {
 			t.Errorf("%d suspects were under way at the same time", r.sink.most)
 		}
 	})
+}
+
+// TestClaimsAreGivenBackOnceTheDatabaseAnswers ends PostgreSQL while deliveries wait
+// for their turn. They were nobody's for more than a minute after it was back, since
+// nobody tried again to give them back.
+func TestClaimsAreGivenBackOnceTheDatabaseAnswers(t *testing.T) {
+	t.Parallel()
+	server, err := dbtest.StartPostgres(dbtest.Throwaway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, server.URL, dbtest.Redis(t))
+	t.Cleanup(server.Stop)
+	r.start(func(o *EngineOptions) { o.Concurrency = 2 })
+	gate := make(chan struct{})
+	r.sink.script(func(http.ResponseWriter, *http.Request, int) {
+		if len(r.sink.hits("/one")) > 5 {
+			<-gate
+		}
+	})
+	e := r.endpoint("/one", func(e *relay.Endpoint) { e.HTTPTimeout = time.Minute })
+	r.receive(5, e)
+	r.eventually("it is known to be quick", func() bool { return r.count(e, relay.DeliveryDelivered) == 5 })
+	r.receive(20, e)
+	waiting := func(n int) bool {
+		r.engine.places.mu.Lock()
+		defer r.engine.places.mu.Unlock()
+		return r.engine.places.sending.all == min(n, 1) && r.engine.places.queued[r.project] >= n
+	}
+	r.eventually("several wait behind one that is being sent", func() bool { return waiting(3) })
+	r.must(server.Halt("INT"))
+	close(gate)
+	r.eventually("all had their turn", func() bool { return waiting(0) })
+	r.must(server.Again())
+	r.eventually("all are delivered", func() bool {
+		n, err := r.store.CountDeliveries(t.Context(), r.project, db.DeliveryFilter{EndpointID: e.ID, Status: relay.DeliveryDelivered}, 100)
+		return err == nil && n == 25
+	})
+	if n := len(r.sink.hits("/one")); n != 25 {
+		t.Errorf("%d requests were made", n)
+	}
 }
