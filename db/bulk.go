@@ -68,11 +68,8 @@ type hotPath interface {
 	once(context.Context, durability, ...*work) error
 	// phases runs a transaction whose later works depend on earlier ones.
 	phases(context.Context, durability, func(run func(...*work) error) error) error
-	// gently is phases for what can wait: works that are run gently give way
-	// to live events in between, where that holds nobody up.
-	gently(context.Context, durability, func(run, gently func(...*work) error) error) error
-	// pieces is how many rows of what can wait go into one transaction.
-	pieces() int
+	// backgroundRows is how many rows of what can wait go into one transaction.
+	backgroundRows() int
 	sync(context.Context) error
 	claim(context.Context, ClaimRequest, claimTimes) ([]Claim, time.Duration, error)
 	maintain(context.Context)

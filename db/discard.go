@@ -48,7 +48,7 @@ func (s *Store) discardFor(ctx context.Context, endpoint relay.ID, enough func()
 	total := 0
 	for {
 		n := 0
-		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		err := s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 			var rows []settledRow
 			for _, open := range []string{"due_at IS NOT NULL", "lease_until IS NOT NULL"} {
 				q := tx.NewSelect().TableExpr("deliveries").Column("project_id", "id", "event_id").

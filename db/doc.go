@@ -3,13 +3,13 @@
 //
 // The database decides; Redis only transports. A request that was accepted is
 // an event, its payload and its deliveries, committed in one transaction that
-// many requests share (committer.go, receive.go). A delivery that waits has
+// many requests share (batchwriter.go, receive.go). A delivery that waits has
 // due_at set; one that a worker holds has lease_until set, and a fence that
 // rises with each claim (claim.go). What can be sent at once is made with a
 // lease. What a worker reports is written only if its fence is still the
 // newest (record.go); a lease that lapses gives the delivery back
-// (reclaim.go). Replays give way to what comes in (courtesy.go), and what is
-// recorded of them waits to be many (patient.go).
+// (reclaim.go). What can wait is written a little at a time, and yields after each
+// time to what comes in (background.go).
 //
 // Ids are sixteen bytes, times are microseconds since 1970 in UTC, bodies and
 // headers are bytes. Events and deliveries are keyed by project and id. Lists

@@ -66,10 +66,10 @@ type Store struct {
 	planAtOnce time.Duration
 	plans      planSizes
 
-	courtesy *courtesy
-	receiver *committer
-	recorder *committer
-	replayed *patientCommitter
+	background *background
+	receiver   *batchWriter
+	recorder   *batchWriter
+	replayed   *backgroundWriter
 
 	config     atomic.Pointer[Snapshot]
 	configLock sync.Mutex
@@ -88,7 +88,7 @@ type Store struct {
 // Open connects, migrates if asked to, checks that the key fits what it
 // sealed, and starts the goroutines that commit. Close ends them.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{clock: &serverClock{own: o.Now, given: o.Now != nil}, log: o.Log, keys: newKeyCache(), rejected: newRejections(), batches: batchSizes(), courtesy: newCourtesy(),
+	s := &Store{clock: &serverClock{own: o.Now, given: o.Now != nil}, log: o.Log, keys: newKeyCache(), rejected: newRejections(), batches: batchSizes(), background: newBackground(),
 		planAtOnce: cmp.Or(o.PlanAtOnce, planAtOnce), plans: defaultPlanSizes}
 	if !s.clock.given {
 		s.clock.own = func() time.Time { return time.Now().Add(o.ClockError) }
@@ -158,7 +158,7 @@ func (s *Store) prepare(ctx context.Context, o Options) error {
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	s.startCommitters(background)
+	s.startWriters(background)
 	s.wait.Go(func() { s.watchConfig(background) })
 	s.wait.Go(func() { s.hot.maintain(background) })
 	s.wait.Go(func() { s.followClock(background) })

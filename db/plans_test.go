@@ -145,7 +145,7 @@ func (w *world) watched() (*world, *queryLog) {
 	log := &queryLog{}
 	// Wrapped, the hot path gets no query past the log (see eachRaw).
 	watched := &Store{w: w.w.WithQueryHook(log), r: w.r.WithQueryHook(log), hot: struct{ hotPath }{w.hot}, pg: w.pg, box: w.box, clock: w.Store.clock,
-		log: w.log, keys: newKeyCache(), courtesy: newCourtesy(), planAtOnce: planAtOnce, plans: planSizes{read: 500, count: 2000, sort: 1000}}
+		log: w.log, keys: newKeyCache(), background: newBackground(), planAtOnce: planAtOnce, plans: planSizes{read: 500, count: 2000, sort: 1000}}
 	watched.config.Store(w.Config())
 	return &world{Store: watched, url: w.url, clock: w.clock, project: w.project, source: w.source, filled: w.filled}, log
 }

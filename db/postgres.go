@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -156,32 +155,9 @@ func (h *pgHot) phases(ctx context.Context, d durability, fn func(run func(...*w
 	})
 }
 
-// pieceRows is how many rows of what can wait one statement gets: a server
-// process that works for milliseconds without a pause keeps a core from
-// whoever else is woken on it.
-const pieceRows = 8
-
-func (h *pgHot) gently(ctx context.Context, d durability, fn func(run, gently func(...*work) error) error) error {
-	return h.phases(ctx, d, func(run func(...*work) error) error {
-		began := time.Now()
-		return fn(run, func(works ...*work) error {
-			for _, w := range works {
-				for rows := range slices.Chunk(w.rows, pieceRows) {
-					h.s.courtesy.giveWay(ctx, courtesyMost-time.Since(began))
-					piece := &work{bulk: w.bulk, rows: rows}
-					if err := run(piece); err != nil {
-						return err
-					}
-					w.hit, w.out = append(w.hit, piece.hit...), append(w.out, piece.out...)
-				}
-			}
-			return nil
-		})
-	})
-}
-
-// pieces: a transaction holds nobody up.
-func (h *pgHot) pieces() int { return commitRows }
+// backgroundRows: a server process that works for milliseconds without a pause
+// keeps a core from whoever else is woken on it.
+func (h *pgHot) backgroundRows() int { return 16 }
 
 // sync has nothing to do.
 func (h *pgHot) sync(context.Context) error { return nil }

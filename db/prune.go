@@ -42,7 +42,7 @@ func (s *Store) Prune(ctx context.Context, enough func() bool) (more bool, err e
 func (s *Store) pruneExpired(ctx context.Context, table, pk string, enough func() bool) error {
 	for {
 		var gone int64
-		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		err := s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 			some := tx.NewSelect().Table(table).ColumnExpr(pk).Where("expires_at <= ?", micros(s.Now())).OrderExpr("expires_at").Limit(pruneRows)
 			result, err := tx.NewDelete().Table(table).Where("("+pk+") IN (?)", some).Exec(ctx)
 			if err == nil {
@@ -57,7 +57,7 @@ func (s *Store) pruneExpired(ctx context.Context, table, pk string, enough func(
 }
 
 func (s *Store) pruneBeats(ctx context.Context) error {
-	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+	return s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.NewDelete().Table("processes").Where("beat_at < ?", micros(s.Now().Add(-beatKept))).Exec(ctx)
 		return err
 	})
@@ -68,7 +68,7 @@ func (s *Store) foldStats(ctx context.Context, enough func() bool) error {
 	before := minuteOf(s.Now().Add(-foldAfter)) / 60 * 60
 	for {
 		done := false
-		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		err := s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 			var oldest []int64
 			q := tx.NewSelect().Table("stats").Column("minute").Where("minute % 60 <> 0 AND minute < ?", before).OrderExpr("minute").Limit(1)
 			if err := q.Scan(ctx, &oldest); err != nil || len(oldest) == 0 {
@@ -101,7 +101,7 @@ func (s *Store) pruneStats(ctx context.Context, enough func() bool) error {
 	before := minuteOf(s.Now().Add(-statsKept))
 	for _, project := range projects {
 		for gone := int64(pruneRows); gone == pruneRows && !enough(); {
-			err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+			err := s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 				some := tx.NewSelect().Table("stats").ColumnExpr("minute, kind, ref_id").Where("project_id = ? AND minute < ?", project, before).
 					OrderExpr("minute").Limit(pruneRows)
 				result, err := tx.NewDelete().Table("stats").Where("project_id = ? AND (minute, kind, ref_id) IN (?)", project, some).Exec(ctx)

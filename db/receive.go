@@ -53,7 +53,6 @@ func (r *reception) finish(e error) { r.done <- e }
 // although the caller was told to try again, and what was to be sent at once is
 // due.
 func (s *Store) Receive(ctx context.Context, in Reception) (relay.Event, error) {
-	defer s.courtesy.begin()()
 	r := &reception{Reception: in, headers: s.box.sealHeaders(in.Event.ID, &in.Payload), done: make(chan error, 1)}
 	ctx, cancel := context.WithTimeout(ctx, receiveTime)
 	defer cancel()

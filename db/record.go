@@ -19,8 +19,8 @@ type Recording struct {
 	Lane          relay.Lane
 	NextAttemptAt time.Time // zero if final
 	LastError     string
-	// Patient says that it may be recorded a few milliseconds later.
-	Patient bool
+	// Background says that it may be recorded a few milliseconds later.
+	Background bool
 }
 
 type recording struct {
@@ -39,8 +39,8 @@ func (r *recording) finish(e error) { r.done(r.stale, e) }
 func (s *Store) Record(ctx context.Context, in Recording, done func(stale bool, err error)) {
 	r := &recording{Recording: in, done: done}
 	to := s.recorder
-	if in.Patient {
-		to = s.replayed.committer
+	if in.Background {
+		to = s.replayed.batchWriter
 	}
 	if err := to.submit(ctx, r); err != nil {
 		done(false, err)
@@ -120,7 +120,7 @@ func (s *Store) commitReplayed(ctx context.Context, batch []commitItem) error {
 	count := counters{}
 	works, settled := recordingWorks(out, count)
 	works = append(works, count.works()...)
-	if err := s.hot.gently(ctx, synced, func(_, gently func(...*work) error) error { return gently(works...) }); err != nil {
+	if err := s.hot.once(ctx, synced, works...); err != nil {
 		return err
 	}
 	noteStale(out, settled)

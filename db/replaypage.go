@@ -17,16 +17,6 @@ import (
 // replay job handles at most.
 const pairRows = 200
 
-// pageRows is how many of n deliveries one transaction makes. On SQLite
-// whoever receives a webhook meanwhile waits for it, and another transaction
-// costs little; PostgreSQL takes most of its time for the transaction as such.
-func (s *Store) pageRows(n int) int {
-	if s.pg {
-		return min(n, pairRows)
-	}
-	return min(n, max(9, n/patientPieces))
-}
-
 // ReplayStep is what one page of a replay job did.
 type ReplayStep struct {
 	Made      int
@@ -159,19 +149,18 @@ func (w *ReplayWalk) next(ctx context.Context, n int) (ReplayStep, error) {
 		}
 	}
 	// Where many are skipped, more of them are looked at in one go.
-	n = w.s.pageRows(n)
+	n = min(n, w.s.hot.backgroundRows())
 	next := w.at.first(min(n+4*w.idle, pairRows))
 	var step ReplayStep
 	var moved replayRow
 	var err error
-	w.s.courtesy.turn.Lock()
-	defer w.s.courtesy.turn.Unlock()
-	w.s.courtesy.giveWay(ctx, courtesyMost)
 	for range 3 {
-		err = w.s.hot.gently(ctx, lazy, func(run, gently func(...*work) error) error {
-			moved = *w.row
-			step, err = w.s.makePairs(&moved, next, n, run, gently)
-			return err
+		err = w.s.background.do(ctx, func() error {
+			return w.s.hot.phases(ctx, lazy, func(run func(...*work) error) error {
+				moved = *w.row
+				step, err = w.s.makePairs(&moved, next, n, run)
+				return err
+			})
 		})
 		if !isDeadlock(err) {
 			break

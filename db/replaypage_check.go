@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,22 +57,34 @@ func (s *Store) runningReplays(ctx context.Context, which string, args ...any) (
 	return out, nil
 }
 
-// ReplayWaiting is how many deliveries of a job were made and not attempted.
-// Those to a paused endpoint do not count: they may wait for long.
-func (s *Store) ReplayWaiting(ctx context.Context, id relay.ID) (int, error) {
-	var rows []struct {
-		EndpointID relay.ID
-		N          int
+// ReplayTargets are the endpoints that a job sends to.
+func (s *Store) ReplayTargets(ctx context.Context, id relay.ID) ([]relay.ID, error) {
+	var row replayRow
+	if err := s.r.NewSelect().Model(&row).Column("targets").Where("id = ?", id).Scan(ctx); err != nil {
+		return nil, translate(err)
 	}
-	err := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).ColumnExpr("endpoint_id, count(*) AS n").
-		Where("replay_id = ? AND status = 'pending'", id).GroupExpr("endpoint_id").Scan(ctx, &rows)
-	n, config := 0, s.Config()
-	for _, r := range rows {
-		if e, ok := config.Endpoint(r.EndpointID); !ok || e.Status != relay.EndpointPaused {
-			n += r.N
-		}
+	targets, err := row.targets()
+	ids := make([]relay.ID, len(targets))
+	for i := range targets {
+		ids[i] = targets[i].EndpointID
 	}
-	return n, translate(err)
+	return ids, err
+}
+
+// ReplayWaiting is how many deliveries of a job to some endpoints were made and not
+// attempted, counted up to most. Those to a paused endpoint do not count: they may
+// wait for long, and be very many.
+func (s *Store) ReplayWaiting(ctx context.Context, id relay.ID, endpoints []relay.ID, most int) (int, error) {
+	config := s.Config()
+	going := slices.DeleteFunc(slices.Clone(endpoints), func(id relay.ID) bool {
+		e, ok := config.Endpoint(id)
+		return ok && e.Status == relay.EndpointPaused
+	})
+	if len(going) == 0 || most <= 0 {
+		return 0, nil
+	}
+	return s.countOf(ctx, s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).ColumnExpr("1").
+		Where("replay_id = ? AND status = 'pending' AND endpoint_id IN (?)", id, bun.List(going)).Limit(int64(most)))
 }
 
 // brakeSample is how many deliveries the brake looks at.

@@ -19,7 +19,7 @@ type pairFact struct {
 
 // makePairs handles pairs in order until it has made most deliveries, and
 // moves the cursor, in row too, behind the last that it handled.
-func (s *Store) makePairs(row *replayRow, at pageRead, most int, run, gently func(...*work) error) (ReplayStep, error) {
+func (s *Store) makePairs(row *replayRow, at pageRead, most int, run func(...*work) error) (ReplayStep, error) {
 	facts, err := askPairs(row, at.pairs, run)
 	if err != nil {
 		return ReplayStep{}, err
@@ -72,7 +72,7 @@ func (s *Store) makePairs(row *replayRow, at pageRead, most int, run, gently fun
 	if !move.hit[0] {
 		return ReplayStep{}, errMoved
 	}
-	if err := gently(mark, insert, forward); err != nil {
+	if err := run(mark, insert, forward); err != nil {
 		return ReplayStep{}, err
 	}
 	if i := slices.Index(insert.hit, false); i >= 0 {

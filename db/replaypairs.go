@@ -102,7 +102,7 @@ func (s *Store) deletePairs(ctx context.Context, id relay.ID) error {
 	const some = 100
 	for {
 		var gone int64
-		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		err := s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 			few := tx.NewSelect().Table("replay_pairs").Column("part").Where("replay_id = ?", id).OrderExpr("part").Limit(some)
 			result, err := tx.NewDelete().Table("replay_pairs").Where("replay_id = ? AND part IN (?)", id, few).Exec(ctx)
 			if err == nil {

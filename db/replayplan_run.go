@@ -120,17 +120,19 @@ var (
 func (r *planRun) commit(ctx context.Context, rows *work) error {
 	at := &work{bulk: savePlan}
 	at.add(r.saved, micros(r.Now()), r.row.ID[:], r.row.Page)
-	return r.hot.phases(ctx, lazy, func(run func(...*work) error) error {
-		if err := run(at); err != nil {
-			return err
-		}
-		if !at.hit[0] {
-			return errMoved
-		}
-		if rows == nil {
-			return nil
-		}
-		return run(rows)
+	return r.background.do(ctx, func() error {
+		return r.hot.phases(ctx, lazy, func(run func(...*work) error) error {
+			if err := run(at); err != nil {
+				return err
+			}
+			if !at.hit[0] {
+				return errMoved
+			}
+			if rows == nil {
+				return nil
+			}
+			return run(rows)
+		})
 	})
 }
 

@@ -127,7 +127,10 @@ func TestReplayPlans(t *testing.T) {
 			{name: "the next page", run: next(walked.ID), narrow: true},
 			{name: "a page that was written down", run: next(written.ID), narrow: true},
 			{name: "its next page", run: next(written.ID), narrow: true},
-			{name: "what waits", index: "deliveries_replay_status", run: func(ctx context.Context) error { _, err := w.ReplayWaiting(ctx, other.ID); return err }},
+			{name: "what waits", index: "deliveries_replay_status", run: func(ctx context.Context) error {
+				_, err := w.ReplayWaiting(ctx, other.ID, []relay.ID{endpoints[0].ID, endpoints[1].ID}, 100)
+				return err
+			}},
 			{name: "judging a job", run: func(ctx context.Context) error { _, err := w.CheckReplay(ctx, other.ID); return err }, narrow: true},
 			{name: "the first attempts", run: func(ctx context.Context) error {
 				_, _, err := w.firstFailures(ctx, &replayRow{ID: other.ID, ProjectID: w.project, BrakeFrom: zeroID()})

@@ -223,7 +223,7 @@ func (s *Store) retainBatch(ctx context.Context, src *RetainedSource, ids []rela
 		return s.retainSome(ctx, s.r, src, ids, true)
 	}
 	counted := *src
-	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+	return s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 		*src = counted
 		if s.pg { // against replays of these events
 			_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(h, 1)) FROM (SELECT encode(id, 'hex') AS h

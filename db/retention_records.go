@@ -45,7 +45,7 @@ func (s *Store) retainReplays(ctx context.Context, preview bool) (int, error) {
 		if err := s.deletePairs(ctx, id); err != nil {
 			return 0, err
 		}
-		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		err := s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 			_, err := tx.NewDelete().Table("replays").Where("id = ?", id).Exec(ctx)
 			return err
 		})
@@ -89,7 +89,7 @@ func (s *Store) retainAudit(ctx context.Context, o RetentionOptions, preview boo
 	}
 	for {
 		var gone int64
-		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+		err := s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 			some := tx.NewSelect().Table("audit_log").Column("id").Where("id < ?", before).OrderExpr("id").Limit(retentionRows)
 			result, err := tx.NewDelete().Table("audit_log").Where("id IN (?)", some).Exec(ctx)
 			if err == nil {
@@ -125,7 +125,7 @@ func (s *Store) RetentionDue(ctx context.Context) (bool, error) {
 
 // RetentionDone remembers that retention has run.
 func (s *Store) RetentionDone(ctx context.Context) error {
-	return s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+	return s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 		return setMeta(ctx, tx, "retention_at", micros(s.Now()), nil)
 	})
 }

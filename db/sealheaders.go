@@ -70,7 +70,7 @@ func (s *Store) SealHeaders(ctx context.Context) (more bool, err error) {
 
 func (s *Store) sealSome(ctx context.Context) (more bool, err error) {
 	const cursor = "headers_sealed_to"
-	err = s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
+	err = s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 		var at []relay.ID
 		if err := tx.NewSelect().TableExpr("meta").Column("bytes").Where("name = ?", cursor).Scan(ctx, &at); err != nil {
 			return err

@@ -56,7 +56,6 @@ func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 	}
 	s.r = bun.NewDB(reader, sqlitedialect.New())
 	s.hot = &sqliteHot{s: s, path: path}
-	s.courtesy.pauses = true
 	return nil
 }
 
@@ -122,7 +121,6 @@ func (h *sqliteHot) maintain(ctx context.Context) {
 			// Once more, for what was written meanwhile: nobody waits for
 			// that, but for what is left when the log begins anew.
 			if _, err = moveLog(ctx, checkpointer); err == nil {
-				h.s.courtesy.giveWay(ctx, courtesyMost)
 				err = h.restartLog(ctx)
 			}
 		}

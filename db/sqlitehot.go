@@ -61,14 +61,9 @@ func (h *sqliteHot) once(ctx context.Context, d durability, works ...*work) erro
 	return h.phases(ctx, d, func(run func(...*work) error) error { return run(works...) })
 }
 
-// gently gives nobody way: whoever receives a webhook waits for the one
-// transaction there can be.
-func (h *sqliteHot) gently(ctx context.Context, d durability, fn func(run, gently func(...*work) error) error) error {
-	return h.phases(ctx, d, func(run func(...*work) error) error { return fn(run, run) })
-}
-
-// pieces are small for the same reason.
-func (h *sqliteHot) pieces() int { return 6 }
+// backgroundRows: whoever receives a webhook waits for the one transaction there
+// can be.
+func (h *sqliteHot) backgroundRows() int { return 8 }
 
 // sync waits until the write-ahead log is on disk: what was committed without
 // waiting then is, too, be it there or, by a checkpoint, in the database.

@@ -266,7 +266,7 @@ func (e *Engine) record(c claim, ep *relay.Endpoint, r send.Result) {
 		DeliveryID: c.DeliveryID, Fence: c.Fence, Attempt: attempt, Status: decision.Status, Lane: c.Lane,
 		NextAttemptAt: decision.Next, LastError: r.Err,
 		// An endpoint that takes few at a time waits for the record.
-		Patient: c.Lane == relay.LaneReplay && ep.MaxInFlight == 0,
+		Background: c.Lane == relay.LaneReplay && ep.MaxInFlight == 0,
 	}
 	if decision.Status == relay.DeliveryRetrying && c.Lane == relay.LaneLive {
 		rec.Lane = relay.LaneRetry

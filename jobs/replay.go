@@ -29,6 +29,7 @@ const (
 type replayRun struct {
 	*db.ReplayWalk
 	id      relay.ID
+	to      []relay.ID
 	rate    float64 // deliveries a second
 	room    int     // how many may be made until it is looked at again
 	credit  float64 // deliveries that may be made now
@@ -62,6 +63,9 @@ func (e *Engine) replaySlice(ctx context.Context, s *slice) (after, error) {
 	}
 	run := &replayRun{id: s.id, ReplayWalk: e.Store.WalkReplay(s.id), at: e.Now()}
 	run.restore(s.State)
+	if run.to, err = e.Store.ReplayTargets(ctx, s.id); err != nil {
+		return after{}, err
+	}
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	var looked time.Time
@@ -113,9 +117,10 @@ func (e *Engine) lookAtReplay(ctx context.Context, run *replayRun) (going bool, 
 			return err == nil, err
 		}
 	}
-	waiting, err := e.Store.ReplayWaiting(ctx, run.id)
 	run.rate = float64(job.RateLimit)
-	run.room = max(int(run.rate*replayAhead.Seconds()), 2) - waiting
+	ahead := max(int(run.rate*replayAhead.Seconds()), 2)
+	waiting, err := e.Store.ReplayWaiting(ctx, run.id, run.to, ahead)
+	run.room = ahead - waiting
 	return true, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,7 @@ type note struct{ done chan error }
 func (n *note) weight() int    { return 1 }
 func (n *note) finish(e error) { n.done <- e }
 
-// commits are how many items each commit of a committer had.
+// commits are how many items each commit of a batchWriter had.
 type commits struct {
 	sizes  []int
 	syncs  int
@@ -37,7 +38,7 @@ func (c *commits) sync(context.Context) error {
 	return c.broken
 }
 
-func submit(t *testing.T, c *committer, n int) []*note {
+func submit(t *testing.T, c *batchWriter, n int) []*note {
 	t.Helper()
 	notes := make([]*note, n)
 	for i := range notes {
@@ -55,23 +56,23 @@ func doneOf(notes []*note) (n int) {
 	return n
 }
 
-func TestPatientItemsAreCommittedTogetherAndDoneWhenOnDisk(t *testing.T) {
+func TestBackgroundItemsAreCommittedTogetherAndDoneWhenOnDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got commits
-		c := newPatientCommitter(newCourtesy(), 2, got.commit, got.sync).start(t.Context())
-		few := submit(t, c.committer, 3)
+		c := newBackgroundWriter(newBackground(), 2, got.commit, got.sync).start(t.Context())
+		few := submit(t, c.batchWriter, 3)
 		equal(t, "of few done at once", doneOf(few), 0)
-		<-time.After(patience)
+		<-time.After(gatherTime)
 		synctest.Wait()
 		equal(t, "of few done later", doneOf(few), 3)
 		equal(t, "transactions", len(got.sizes), 2)
 		equal(t, "waits for the disk", got.syncs, 1)
 
-		equal(t, "of many done at once", doneOf(submit(t, c.committer, patientRows)), patientRows)
+		equal(t, "of many done at once", doneOf(submit(t, c.batchWriter, gatherRows)), gatherRows)
 		equal(t, "waits for the disk", got.syncs, 2)
 
 		got.broken = errRefused
-		last := submit(t, c.committer, 1)
+		last := submit(t, c.batchWriter, 1)
 		c.close()
 		if err := <-last[0].done; !errors.Is(err, errRefused) {
 			t.Errorf("what did not get to the disk ends with %v", err)
@@ -82,7 +83,7 @@ func TestPatientItemsAreCommittedTogetherAndDoneWhenOnDisk(t *testing.T) {
 func TestOnlyTheItemThatIsRefusedFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got commits
-		c := newPatientCommitter(newCourtesy(), 4, got.commit, got.sync).start(t.Context())
+		c := newBackgroundWriter(newBackground(), 4, got.commit, got.sync).start(t.Context())
 		notes := make([]*note, 6)
 		for i := range notes {
 			notes[i] = &note{make(chan error, 1)}
@@ -99,6 +100,28 @@ func TestOnlyTheItemThatIsRefusedFails(t *testing.T) {
 		}
 		if want := []int{4, 1, 1, 1, 1, 2}; !slices.Equal(got.sizes, want) {
 			t.Errorf("transactions of %v items, want %v", got.sizes, want)
+		}
+	})
+}
+
+// TestBackgroundYields: one at a time, and each pauses for as long as it took.
+func TestBackgroundYields(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackground()
+		began, over := time.Now(), make([]time.Duration, 0, 2)
+		take := func(d time.Duration) func() {
+			return func() {
+				check(t, b.do(t.Context(), func() error { <-time.After(d); return nil }))
+				over = append(over, time.Since(began))
+			}
+		}
+		var both sync.WaitGroup
+		both.Go(take(4 * time.Millisecond))
+		synctest.Wait()
+		both.Go(take(time.Second))
+		both.Wait()
+		if want := []time.Duration{8 * time.Millisecond, 1008*time.Millisecond + yieldMost}; !slices.Equal(over, want) {
+			t.Errorf("over after %v, want %v", over, want)
 		}
 	})
 }

@@ -25,9 +25,9 @@ type commitItem interface {
 	finish(error)
 }
 
-// committer makes many requests share one commit, without ever waiting for
+// batchWriter makes many requests share one commit, without ever waiting for
 // more of them: what queued up while the last commit ran goes into the next.
-type committer struct {
+type batchWriter struct {
 	queue  chan commitItem
 	commit func(context.Context, []commitItem) error
 	mu     sync.RWMutex
@@ -35,11 +35,11 @@ type committer struct {
 	done   sync.WaitGroup
 }
 
-func newCommitter(commit func(context.Context, []commitItem) error) *committer {
-	return &committer{queue: make(chan commitItem, 4*commitRows), commit: commit}
+func newBatchWriter(commit func(context.Context, []commitItem) error) *batchWriter {
+	return &batchWriter{queue: make(chan commitItem, 4*commitRows), commit: commit}
 }
 
-func (c *committer) start(ctx context.Context, workers int) *committer {
+func (c *batchWriter) start(ctx context.Context, workers int) *batchWriter {
 	for range workers {
 		c.done.Go(func() { c.run(ctx) })
 	}
@@ -50,7 +50,7 @@ var errClosing = &relay.Error{Kind: relay.KindUnavailable, Detail: "The server i
 
 // submit queues an item; its finish is called exactly once if submit returns
 // nil and the item is not given up, and never otherwise.
-func (c *committer) submit(ctx context.Context, item commitItem) error {
+func (c *batchWriter) submit(ctx context.Context, item commitItem) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.closed {
@@ -64,7 +64,7 @@ func (c *committer) submit(ctx context.Context, item commitItem) error {
 	}
 }
 
-func (c *committer) close() {
+func (c *batchWriter) close() {
 	c.mu.Lock()
 	c.closed = true
 	close(c.queue)
@@ -72,7 +72,7 @@ func (c *committer) close() {
 	c.done.Wait()
 }
 
-func (c *committer) run(ctx context.Context) {
+func (c *batchWriter) run(ctx context.Context) {
 	var batch []commitItem
 	for item := range c.queue {
 		batch = slices.DeleteFunc(c.fill(append(batch[:0], item)), abandoned)
@@ -94,7 +94,7 @@ func abandoned(item commitItem) bool {
 }
 
 // fill adds what is in the queue, up to what one commit may hold.
-func (c *committer) fill(batch []commitItem) []commitItem {
+func (c *batchWriter) fill(batch []commitItem) []commitItem {
 	weight := 0
 	for _, item := range batch {
 		weight += item.weight()
@@ -117,7 +117,7 @@ func (c *committer) fill(batch []commitItem) []commitItem {
 // try commits a batch and answers what came of each item. If the database
 // refuses it although it works, one item is at fault: each is then tried
 // alone, so that only that one fails.
-func (c *committer) try(ctx context.Context, batch []commitItem) []error {
+func (c *batchWriter) try(ctx context.Context, batch []commitItem) []error {
 	outcomes := make([]error, len(batch))
 	err := c.attempt(ctx, batch)
 	alone := err != nil && len(batch) > 1 && relay.KindOf(err) != relay.KindUnavailable
@@ -129,7 +129,7 @@ func (c *committer) try(ctx context.Context, batch []commitItem) []error {
 	return outcomes
 }
 
-func (c *committer) attempt(ctx context.Context, batch []commitItem) error {
+func (c *batchWriter) attempt(ctx context.Context, batch []commitItem) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTime)
 	defer cancel()
 	err := c.commit(ctx, batch)
@@ -142,18 +142,18 @@ func (c *committer) attempt(ctx context.Context, batch []commitItem) error {
 	return translate(err)
 }
 
-// startCommitters: on PostgreSQL transactions run beside each other; SQLite
+// startWriters: on PostgreSQL transactions run beside each other; SQLite
 // has one writer, which commits whatever there is together.
-func (s *Store) startCommitters(ctx context.Context) {
-	s.receiver = newCommitter(s.commitItems)
+func (s *Store) startWriters(ctx context.Context) {
+	s.receiver = newBatchWriter(s.commitItems)
 	s.recorder = s.receiver
 	if s.pg {
-		s.recorder = newCommitter(s.commitItems).start(ctx, 2)
+		s.recorder = newBatchWriter(s.commitItems).start(ctx, 2)
 		s.receiver.start(ctx, 2)
 	} else {
 		s.receiver.start(ctx, 1)
 	}
-	s.replayed = newPatientCommitter(s.courtesy, s.hot.pieces(), s.commitReplayed, s.hot.sync).start(ctx)
+	s.replayed = newBackgroundWriter(s.background, s.hot.backgroundRows(), s.commitReplayed, s.hot.sync).start(ctx)
 }
 
 // commitItems writes a batch in one transaction.
