@@ -122,8 +122,8 @@ func (s *Store) openReplay(ctx context.Context, row *replayRow) (relay.ReplayJob
 		if err != nil {
 			return j, err
 		}
-		j.Starts, j.Plan = p.Starts, p.Tally.plan(s.Config(), j.SkipDelivered || j.Backfill, j.RateLimit)
-		j.Selection.Named, j.Selection.EventIDs, j.Selection.DeliveryIDs = len(j.Selection.EventIDs)+len(j.Selection.DeliveryIDs), nil, nil
+		j.Starts, j.Plan = p.Starts, p.counted(s.Config())
+		countNamed(&j.Selection)
 	}
 	j.Progress, err = s.replayProgress(ctx, row)
 	return j, err

@@ -147,27 +147,22 @@ func (r *planRun) finish(ctx context.Context) error {
 	if err := r.exactTimes(ctx); err != nil {
 		return err
 	}
-	config := r.Config()
-	plan := r.Tally.plan(config, r.row.SkipDelivered || r.row.Backfill, r.row.RateLimit)
+	plan := r.counted(r.Config())
 	if r.own {
 		r.targets = nil
 		for _, d := range plan.ByEndpoint {
 			r.targets = append(r.targets, relay.ReplayTarget{EndpointID: d.EndpointID})
 		}
 	}
-	f := &r.selection
-	if n := len(f.EventIDs) + len(f.DeliveryIDs); n > 0 {
-		f.Named, f.EventIDs, f.DeliveryIDs = n, nil, nil
-	}
+	countNamed(&r.selection)
 	row, now := *r.row, micros(r.Now())
 	row.Status, row.Planning, row.UpdatedAt = string(relay.ReplayPlanned), "", now
-	row.Total, row.Selection, row.Targets, row.Plan = plan.Pairs, jsonText(f), jsonText(r.targets), jsonText(plan)
+	row.Total, row.Selection, row.Targets, row.Plan = plan.Pairs, jsonText(r.selection), jsonText(r.targets), jsonText(plan)
 	r.bounds(&row)
-	last := r.entry("planned", plan)
 	if r.Starts {
-		row.Status, row.StartedAt, last = string(relay.ReplayRunning), now, r.entry("started", plan)
+		row.Status, row.StartedAt = string(relay.ReplayRunning), now
 	}
-	return r.writeAudited(ctx, last, func(ctx context.Context, tx bun.Tx) error {
+	return r.Store.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		is, err := r.lockReplay(ctx, tx, row.ID)
 		if err != nil {
 			return err
@@ -176,18 +171,32 @@ func (r *planRun) finish(ctx context.Context) error {
 			return errMoved
 		}
 		row.RateLimit = is.RateLimit
-		if _, err := tx.NewUpdate().Model(&row).WherePK().Exec(ctx); err != nil || !r.Starts {
+		if _, err := tx.NewUpdate().Model(&row).WherePK().Exec(ctx); err != nil {
 			return err
 		}
-		return r.audit(ctx, tx, r.entry("planned", plan))
+		for _, entry := range r.entries(&plan) {
+			if err := r.audit(ctx, tx, entry); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// entry is what the audit log says of the plan.
-func (r *planRun) entry(action string, plan relay.ReplayPlan) relay.AuditEntry {
-	entry := replayEntry(r.row.ProjectID, r.row.ID, action, r.By)
-	entry.Data["events"], entry.Data["deliveries"], entry.Data["note"] = plan.Events, plan.Deliveries, r.row.Note
-	return entry
+// entries are what the audit log says of a job that is planned.
+func (r *planRun) entries(plan *relay.ReplayPlan) []relay.AuditEntry {
+	planned, started := replayEntry(r.row.ProjectID, r.row.ID, "planned", r.By), replayEntry(r.row.ProjectID, r.row.ID, "started", r.By)
+	planned.Data["events"], planned.Data["deliveries"], planned.Data["note"] = plan.Events, plan.Deliveries, r.row.Note
+	switch {
+	case r.row.Backfill:
+		const day = 24 * time.Hour
+		started.Data["backfill_days"] = int(r.selection.To.Sub(r.selection.From).Round(day) / day)
+		started.Data["endpoint_id"] = relay.PrefixEndpoint.Format(r.targets[0].EndpointID)
+		return []relay.AuditEntry{started}
+	case r.Starts:
+		return []relay.AuditEntry{planned, started}
+	}
+	return []relay.AuditEntry{planned}
 }
 
 // bounds says where the job finds what it sends: retention keeps its hands off it.

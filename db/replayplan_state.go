@@ -119,6 +119,18 @@ func openPlan(row *replayRow) (*plan, error) {
 	return p, err
 }
 
+// counted is what the plan says so far.
+func (p *plan) counted(config *Snapshot) relay.ReplayPlan {
+	return p.Tally.plan(config, p.row.SkipDelivered || p.row.Backfill, p.row.RateLimit)
+}
+
+// countNamed says how many events or deliveries a selection names, instead of which.
+func countNamed(f *relay.Selection) {
+	if n := len(f.EventIDs) + len(f.DeliveryIDs); n > 0 {
+		f.Named, f.EventIDs, f.DeliveryIDs = n, nil, nil
+	}
+}
+
 // kind is a kind of event, and where it is in plan.kinds.
 func (p *plan) kind(source, typ []byte) (int, *planKind) {
 	p.kindKey = append(append(p.kindKey[:0], source...), typ...)

@@ -185,10 +185,19 @@ func TestPlanningThatStarts(t *testing.T) {
 		equal(t, "status", j.Status, relay.ReplayRunning)
 		equal(t, "entries", number(t, w.Store, "SELECT count(*) FROM audit_log WHERE action IN ('replay_job.planned', 'replay_job.started')"), 2)
 
+		filled, err := w.PlanBackfill(t.Context(), w.project, e.ID, 7, 50, system)
+		check(t, err)
+		equal(t, "status", filled.Status, relay.ReplayRunning)
+		entries, err := w.AuditEntries(t.Context(), w.project, AuditFilter{}, Page{Limit: 1})
+		check(t, err)
+		equal(t, "entry of a backfill", entries.Rows[0].Action, "replay_job.started")
+		equal(t, "days", fmt.Sprint(entries.Rows[0].Data["backfill_days"]), "7")
+		equal(t, "endpoint", entries.Rows[0].Data["endpoint_id"], any(relay.PrefixEndpoint.Format(e.ID)))
+
 		w.planAtOnce = -1
 		gone := w.job(to(e))
 		check(t, w.PlanReplay(t.Context(), gone, system))
-		_, err := w.StartReplay(t.Context(), w.project, gone.ID, system)
+		_, err = w.StartReplay(t.Context(), w.project, gone.ID, system)
 		wantKind(t, err, relay.KindConflict)
 		_, err = w.CancelReplay(t.Context(), w.project, gone.ID, system)
 		check(t, err)
