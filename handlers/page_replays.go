@@ -54,7 +54,7 @@ func (v *visit) replayJob() (relay.ReplayJob, error) {
 func (v *visit) showReplay(status int, job *relay.ReplayJob, rate string, errors map[string]string) error {
 	m := views.ReplayModel{
 		Frame: v.at(replayPath(job.ID)), Job: v.replay(job), RateLimit: rate, Errors: errors,
-		Again: replayFormOf(job), NoAgain: job.Selection.Named > 0 || job.Backfill,
+		Again: replayFormOf(job), NoAgain: job.Backfill || !canPlanAgain(&job.Selection),
 	}
 	if job.Progress.Failed+job.Progress.Retrying > 0 {
 		failures, err := v.store.ReplayFailures(v.ctx, v.project.ID, job.ID)
@@ -133,6 +133,12 @@ func (v *visit) causeExample(endpoint, cause string) (string, error) {
 	return "", nil
 }
 
+// canPlanAgain reports whether the form can select the same: it names no ids, and
+// has one field for types and patterns.
+func canPlanAgain(s *relay.Selection) bool {
+	return s.Named == 0 && (s.EventType == "" || len(s.EventTypes) == 0 && isOneType(s.EventType))
+}
+
 // replayFormOf is the form that plans the same again.
 func replayFormOf(job *relay.ReplayJob) views.ReplayForm {
 	s := &job.Selection
@@ -142,6 +148,9 @@ func replayFormOf(job *relay.ReplayJob) views.ReplayForm {
 		DeliveryEndpointID: formatID(relay.PrefixEndpoint, s.DeliveryEndpointID), ReplayID: formatID(relay.PrefixReplay, s.ReplayID),
 		Cause: s.Cause, RateLimit: formNumber(job.RateLimit), MaxEvents: blankZero(job.MaxEvents), Canary: blankZero(job.Canary),
 		Brake: formNumber(job.Brake), IgnoreFilter: job.IgnoreFilter, SkipDelivered: job.SkipDelivered, Note: job.Note,
+	}
+	if s.EventType != "" {
+		f.EventTypes = s.EventType
 	}
 	if s.OfDeliveries() {
 		f.Of = views.ReplayOfDeliveries

@@ -64,6 +64,7 @@ func (v *visit) selected(job *relay.ReplayJob) []views.Fact {
 		add("Source", v.sourceName(s.SourceID))
 	}
 	add(received, rangeWord(v.now, s.From, s.To))
+	add("Type", s.EventType)
 	add("Types", strings.Join(s.EventTypes, ", "))
 	add("Status", string(s.Status))
 	add("Search", s.Q)

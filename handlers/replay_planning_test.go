@@ -84,3 +84,26 @@ func TestReplayPageWhileItIsPlanned(t *testing.T) {
 		}
 	}
 }
+
+// TestReplayOfOneTypeSaysSo: the API can select just one type, which is no pattern.
+// The page said nothing of it, and led to a plan of every event.
+func TestReplayOfOneTypeSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.receive("shop", "", `{"type":"order.paid"}`)
+	b := s.loggedIn()
+	for typ, again := range map[string]bool{"order.paid": true, "order.*": false} {
+		job := relay.ReplayJob{ProjectID: s.project.ID, RateLimit: 50, Selection: relay.Selection{EventType: typ}}
+		s.check(s.store.PlanReplay(s.Context(), &job, s.actor))
+		_, err := s.store.CancelReplay(s.Context(), s.project.ID, job.ID, s.actor)
+		s.check(err)
+		p := b.get(replayPath(job.ID)).wants(http.StatusOK).says("Type", typ)
+		if !again {
+			p.hides("Plan again", "Plan the same again")
+			continue
+		}
+		if got := b.get(p.toReplay()).wants(http.StatusOK).fieldsOf("/replays").Get("event_types"); got != typ {
+			t.Errorf("planning the same again would select the types %q", got)
+		}
+	}
+}
