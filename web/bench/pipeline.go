@@ -183,8 +183,8 @@ func inBatches(ctx context.Context, in <-chan *item, do func([]*item) error) err
 
 // unlessOver is the error, unless it comes from the end of the context.
 func unlessOver(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
