@@ -142,7 +142,7 @@ func (b *bench) peak() (figure, error) {
 	bare, err := megabytes(b.procs[bareSide], "VmHWM")
 	ratio := round(ours/bare, 3)
 	return figure{
-		Name: "peak memory", Unit: "MB", Ratio: ratio, Ratios: []float64{ratio},
+		Name: "peak memory", Unit: "MiB", Ratio: ratio, Ratios: []float64{ratio},
 		Of: value{singleSide, ours}, To: value{bareSide, bare}, Bare: value{bareSide, bare},
 	}, err
 }

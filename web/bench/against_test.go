@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -157,11 +158,11 @@ func TestRestrict(t *testing.T) {
 func TestThisMachine(t *testing.T) {
 	t.Parallel()
 	m := thisMachine()
-	if m.CPU == "" || m.Cores < 1 || m.Kernel == "" || !strings.HasPrefix(m.Go, "go") || m.MemoryGigabytes <= 0 {
+	if m.CPU == "" || m.Cores < 1 || m.Kernel == "" || !strings.HasPrefix(m.Go, "go") || m.MemoryGiB <= 0 {
 		t.Errorf("%+v", m)
 	}
-	s := machine{CPU: "Fast One", Cores: 2, Kernel: "6.1.0", Go: "go1.26", MemoryGigabytes: 7.8}.String()
-	if s != "Fast One, 2 cores, 7.8 GB, Linux 6.1.0, go1.26" {
+	s := machine{CPU: "Fast One", Cores: 2, Kernel: "6.1.0", Go: "go1.26", MemoryGiB: 7.8}.String()
+	if s != "Fast One, 2 cores, 7.8 GiB, Linux 6.1.0, go1.26" {
 		t.Error(s)
 	}
 }
@@ -176,5 +177,31 @@ func TestBystanders(t *testing.T) {
 	cores := float64(thisMachine().Cores)
 	if other, stolen := hundred.share(before, 1); other != round(100/cores, 1) || stolen != 0 {
 		t.Errorf("a second of CPU time in a second is %g %% of %g cores, and %g stolen", other, cores, stolen)
+	}
+}
+
+func TestCalm(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		does string
+		want bool
+	}{"busy": {"while :; do :; done", false}, "idle": {"read x", true}} {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", tc.does)
+		stdin, err := cmd.StdinPipe() // that idle reads from
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{plan: plan{Calm: 2 * time.Second}, procs: processes{name: cmd.Process.Pid}}
+		start := time.Now()
+		err = b.calm(t.Context())
+		if early := time.Since(start) < b.plan.Calm; err != nil || early != tc.want {
+			t.Errorf("%s: over early %v, %v", name, early, err)
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = stdin.Close()
 	}
 }

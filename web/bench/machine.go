@@ -10,11 +10,11 @@ import (
 
 // machine is what a figure was measured on. It means little without.
 type machine struct {
-	CPU             string  `json:"cpu"`
-	Cores           int     `json:"cores"` // shared by the server, the load client and the receiver
-	Kernel          string  `json:"kernel"`
-	Go              string  `json:"go"`
-	MemoryGigabytes float64 `json:"memory_gb"`
+	CPU       string  `json:"cpu"`
+	Cores     int     `json:"cores"` // shared by the server, the load client and the receiver
+	Kernel    string  `json:"kernel"`
+	Go        string  `json:"go"`
+	MemoryGiB float64 `json:"memory_gib"`
 }
 
 // thisMachine reads what /proc tells of this one.
@@ -24,14 +24,14 @@ func thisMachine() machine {
 		m.CPU = model
 	}
 	kilobytes, _ := strconv.ParseFloat(strings.TrimSuffix(procLine("/proc/meminfo", "MemTotal"), " kB"), 64)
-	m.MemoryGigabytes = round(kilobytes/(1<<20), 1)
+	m.MemoryGiB = round(kilobytes/(1<<20), 1)
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	m.Kernel = strings.TrimSpace(string(release))
 	return m
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%s, %d cores, %.1f GB, Linux %s, %s", m.CPU, m.Cores, m.MemoryGigabytes, m.Kernel, m.Go)
+	return fmt.Sprintf("%s, %d cores, %.1f GiB, Linux %s, %s", m.CPU, m.Cores, m.MemoryGiB, m.Kernel, m.Go)
 }
 
 // procLine is the value of the first line of a file that has the name.
