@@ -34,8 +34,8 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&p.Paced, "paced", 10*time.Second, "how long the paced load lasts")
 	flags.DurationVar(&p.Idle, "idle", 10*time.Second, "how long the idle server is watched")
 	flags.IntVar(&p.Turns, "turns", 3, "how often each side is measured against the others (share, fanout, split)")
-	flags.DurationVar(&p.PacedTurn, "paced-turn", 6*time.Second, "how long a side is measured at the paced rate each time")
-	flags.IntVar(&p.Due, "due", 20_000, "due deliveries of the dead endpoint; 0 leaves that out")
+	flags.DurationVar(&p.PacedTurn, "paced-turn", 5*time.Second, "how long a side is measured at the paced rate each time")
+	flags.IntVar(&p.Due, "due", 10_000, "due deliveries of the dead endpoint; 0 leaves that out")
 	flags.IntVar(&p.Replay, "replay", 15_000, "events of the replay job; 0 leaves that out")
 	flags.IntVar(&p.ReplayRate, "replay-rate", 500, "deliveries a second of the replay job")
 	if err := flags.Parse(args); err != nil {
