@@ -52,7 +52,7 @@ lint: ## Check style, formatting and the import arrows
 vuln: ## Look for known vulnerabilities in what the code calls
 	@.ci/vuln
 
-bench: build ## Measure throughput, latency, CPU and memory on this machine; JSON on stdout
+bench: build ## Measure throughput, latency, CPU and memory on this machine, beside a bare pipeline; JSON on stdout
 	@$(BUILD) -o bin/bench ./web/bench
 	@bin/bench run $(BENCHFLAGS)
 

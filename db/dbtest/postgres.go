@@ -38,20 +38,29 @@ func Postgres(t testing.TB) string {
 		t.Fatal(err)
 	}
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	if err := execSQL(server, "CREATE DATABASE "+name); err != nil {
-		t.Fatalf("making a database: %v", err)
+	made, err := (&Server{URL: server}).Database(name)
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := execSQL(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Errorf("removing the database: %v", err)
 		}
 	})
-	u, err := url.Parse(server)
+	return made
+}
+
+// Database makes an empty database on a PostgreSQL server and answers its URL.
+func (s *Server) Database(name string) (string, error) {
+	u, err := url.Parse(s.URL)
 	if err != nil {
-		t.Fatalf("%s: %v", PostgresVar, err)
+		return "", err
+	}
+	if err := execSQL(s.URL, "CREATE DATABASE "+name); err != nil {
+		return "", fmt.Errorf("making a database: %w", err)
 	}
 	u.Path = "/" + name
-	return u.String()
+	return u.String(), nil
 }
 
 // sharedPostgres is the URL of the one server of this process.

@@ -39,6 +39,7 @@ func setup(t *testing.T, fake *fakeGateway) *bench {
 			Deliveries: 300, Size: 2000, Connections: 8, PerSecond: 200, Paced: 250 * time.Millisecond,
 			Idle: 20 * time.Millisecond, Due: 20, Settle: 50 * time.Millisecond, Stall: 300 * time.Millisecond,
 			Piece: 100 * time.Millisecond, Turn: 10 * time.Millisecond,
+			Only: []string{"throughput", "idle", "paced", "replay", "noisy"},
 		},
 		gateway:  gateway{api.Client{URL: server.URL, Key: apiKey}},
 		receiver: address,

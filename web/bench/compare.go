@@ -41,7 +41,7 @@ func compare(alone, beside []latency) comparison {
 		r := beside[i].over(alone[i])
 		p50, p90, p99 = append(p50, r.P50), append(p90, r.P90), append(p99, r.P99)
 	}
-	c.Ratio = ratio{P50: median(p50), P90: median(p90), P99: median(p99)}
+	c.Ratio = ratio{P50: round(median(p50), 2), P90: round(median(p90), 2), P99: round(median(p99), 2)}
 	return c
 }
 
@@ -55,5 +55,5 @@ func median(of []float64) float64 {
 	if len(of)%2 == 1 {
 		return of[half]
 	}
-	return round((of[half-1]+of[half])/2, 2)
+	return (of[half-1] + of[half]) / 2
 }

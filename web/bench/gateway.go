@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/reprise-dev/reprise/web/api"
@@ -32,6 +33,25 @@ func (g gateway) endpoint(ctx context.Context, name, url, source string) (id str
 		"name": name, "url": url, "source_ids": []string{source},
 	}, &made)
 	return made.ID, err
+}
+
+// relay makes a source and copies endpoints at the receiver for its events, and
+// answers the ingest URL.
+func (g gateway) relay(ctx context.Context, name, receiver string, copies int) (ingest string, err error) {
+	source, ingest, err := g.source(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if copies == 1 {
+		_, err = g.endpoint(ctx, name, "http://"+receiver+"/hook", source)
+		return ingest, err
+	}
+	for i := range copies {
+		if _, err := g.endpoint(ctx, fmt.Sprint(name, i), fmt.Sprintf("http://%s/hook/%d", receiver, i), source); err != nil {
+			return "", err
+		}
+	}
+	return ingest, nil
 }
 
 func (g gateway) pause(ctx context.Context, endpoint string) error {

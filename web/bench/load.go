@@ -19,6 +19,7 @@ type loadJob struct {
 	Size        int     `json:"size"` // of a body, bytes
 	Connections int     `json:"connections"`
 	PerSecond   float64 `json:"per_second"` // 0: as quickly as they are accepted
+	Copies      int     `json:"-"`          // deliveries of each event; 0: one
 }
 
 // loadResult says what became of it.

@@ -4,6 +4,12 @@
 //	bench run       starts everything, measures, prints JSON on stdout
 //	bench receiver  the endpoint that deliveries go to
 //	bench load      the provider that posts events
+//	bench pipeline  the least that a durable relay has to do, to measure against
+//
+// What the program reaches is told as a share of what the bare pipeline does on the
+// same stores in the same minutes (share), beside fan-out to five endpoints (fanout)
+// and web with two workers (split). The pipeline commits each event with its delivery,
+// and each outcome, with the full durability of the database.
 //
 // It runs on Linux, where /proc tells CPU time and memory, and ends by itself.
 package main
@@ -38,7 +44,7 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("usage: bench run | receiver | load")
+		return errors.New("usage: bench run | receiver | load | pipeline")
 	}
 	switch args[0] {
 	case "run":
@@ -47,14 +53,20 @@ func command(ctx context.Context, args []string) error {
 		return receiverCommand(ctx)
 	case "load":
 		return loadCommand(ctx, args[1:])
+	case "pipeline":
+		return pipelineCommand(ctx, args[1:])
 	}
-	return fmt.Errorf("%s is none of run, receiver and load", args[0])
+	return fmt.Errorf("%s is none of run, receiver, load and pipeline", args[0])
 }
 
-// receiverCommand serves until standard input closes, so that it ends with
-// the process that started it. Its first line is where it listens.
 func receiverCommand(ctx context.Context) error {
 	debug.SetGCPercent(400)
+	return untilStdinCloses(ctx, newReceiver().serve)
+}
+
+// untilStdinCloses serves on a port of its own until standard input closes, so
+// that it ends with the process that started it. Its first line is where it listens.
+func untilStdinCloses(ctx context.Context, serve func(context.Context, net.Listener) error) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -66,7 +78,7 @@ func receiverCommand(ctx context.Context) error {
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		cancel()
 	}()
-	return newReceiver().serve(ctx, l)
+	return serve(ctx, l)
 }
 
 // loadCommand posts events as its one argument says, in JSON, and prints the

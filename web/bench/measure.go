@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,6 +23,18 @@ type plan struct {
 	Turn        time.Duration // after that
 	Settle      time.Duration // after the last arrival, for those that come twice
 	Stall       time.Duration // without an arrival, after which the rest is lost
+	Only        []string      // the parts that are measured; none: all
+	Turns       int           // of each side that is measured against another
+	PacedTurn   time.Duration // how long one at the paced rate lasts
+	Calm        time.Duration // at most, until what a side left to do is done
+}
+
+// parts are what can be measured, in this order.
+var parts = []string{"throughput", "idle", "paced", "share", "fanout", "split", "replay", "noisy"}
+
+// does reports whether one of the parts is to be measured.
+func (p plan) does(some ...string) bool {
+	return len(p.Only) == 0 || slices.ContainsFunc(some, func(part string) bool { return slices.Contains(p.Only, part) })
 }
 
 // bench is a running set-up.
@@ -32,6 +46,9 @@ type bench struct {
 	stats    func(ctx context.Context, run string) (receiverStats, error)
 	season   func() error // makes the database like one that has run for a while
 	procs    processes
+	rivals   map[string]startRival // by the name of their side
+	storage  string
+	machine  machine
 	say      func(format string, args ...any)
 
 	ingest string // of the main source
@@ -41,19 +58,15 @@ type bench struct {
 // measure takes every measurement once.
 func (b *bench) measure(ctx context.Context) (result, error) {
 	var r result
-	source, ingest, err := b.gateway.source(ctx, "bench")
-	if err != nil {
-		return r, err
-	}
-	b.ingest = ingest
-	if _, err := b.gateway.endpoint(ctx, "receiver", "http://"+b.receiver+"/hook", source); err != nil {
+	var err error
+	if b.ingest, err = b.gateway.relay(ctx, "bench", b.receiver, 1); err != nil {
 		return r, err
 	}
 	b.say("warming up")
 	if _, _, err := b.deliver(ctx, loadJob{Events: min(1000, b.plan.Deliveries), Connections: b.plan.Connections}); err != nil {
 		return r, err
 	}
-	steps := []func(context.Context, *result) error{b.throughput, b.idle, b.paced, b.replaying, b.noisy}
+	steps := []func(context.Context, *result) error{b.throughput, b.idle, b.paced, b.against, b.replaying, b.noisy}
 	for _, step := range steps {
 		if err := step(ctx, &r); err != nil {
 			return r, err
@@ -64,6 +77,9 @@ func (b *bench) measure(ctx context.Context) (result, error) {
 
 // throughput posts as quickly as it is accepted.
 func (b *bench) throughput(ctx context.Context, r *result) error {
+	if !b.plan.does("throughput") {
+		return nil
+	}
 	b.say("throughput: %d deliveries of %d bytes, %d connections", b.plan.Deliveries, b.plan.Size, b.plan.Connections)
 	before, err := b.procs.cpuSeconds()
 	if err != nil {
@@ -84,7 +100,7 @@ func (b *bench) throughput(ctx context.Context, r *result) error {
 	r.Throughput = throughput{
 		outcome:            outcomeOf(sent, got),
 		AcceptedPerSecond:  round(float64(sent.Accepted)/sent.Seconds, 0),
-		DeliveredPerSecond: round(float64(got.Arrived)/(float64(got.Last-sent.Start)/1e9), 0),
+		DeliveredPerSecond: perSecond(got.Arrived, sent.Start, got.Last),
 		CPUSeconds:         difference(before, after),
 		PeakMegabytes:      peak,
 	}
@@ -93,6 +109,9 @@ func (b *bench) throughput(ctx context.Context, r *result) error {
 
 // idle waits and counts the CPU time meanwhile.
 func (b *bench) idle(ctx context.Context, r *result) error {
+	if !b.plan.does("idle") {
+		return nil
+	}
 	b.say("idle for %s", b.plan.Idle)
 	before, err := b.procs.cpuSeconds()
 	if err != nil {
@@ -113,6 +132,9 @@ func (b *bench) idle(ctx context.Context, r *result) error {
 
 // paced posts at a fixed rate.
 func (b *bench) paced(ctx context.Context, r *result) error {
+	if !b.plan.does("paced") {
+		return nil
+	}
 	b.say("paced: %g a second for %s", b.plan.PerSecond, b.plan.Paced)
 	sent, got, err := b.deliver(ctx, b.pacedJob())
 	r.Paced = outcomeOf(sent, got)
@@ -122,7 +144,7 @@ func (b *bench) paced(ctx context.Context, r *result) error {
 // noisy posts at the same rate while another endpoint is dead and has many
 // deliveries due.
 func (b *bench) noisy(ctx context.Context, r *result) error {
-	if b.plan.Due == 0 {
+	if b.plan.Due == 0 || !b.plan.does("noisy") {
 		return nil
 	}
 	nobody, err := freeAddress()
@@ -177,30 +199,42 @@ func (b *bench) pacedJob() loadJob {
 	}
 }
 
-// deliver posts the events of a job to the main source and waits until all
-// that were accepted have arrived, or nothing has for a while. A job without a
-// run is one of its own.
+// deliver posts the events of a job and waits until all deliveries of those that
+// were accepted have arrived, or nothing has for a while. A job without a run is
+// one of its own, and one without a URL goes to the main source.
 func (b *bench) deliver(ctx context.Context, job loadJob) (loadResult, receiverStats, error) {
 	if job.Run == "" {
 		b.runs++
 		job.Run = fmt.Sprintf("run-%d", b.runs)
 	}
-	job.URL, job.Size = b.ingest, b.plan.Size
+	if job.URL == "" {
+		job.URL = b.ingest
+	}
+	job.Size = b.plan.Size
 	sent, err := b.load(ctx, job)
 	if err != nil {
 		return sent, receiverStats{}, err
+	}
+	runs, expected := job.Run, sent.Accepted
+	if job.Copies > 1 {
+		expected *= job.Copies
+		var each []string
+		for i := range job.Copies {
+			each = append(each, fmt.Sprintf("%s/%d", job.Run, i))
+		}
+		runs = strings.Join(each, ",")
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	arrived, since := -1, time.Now()
 	for {
-		got, err := b.stats(ctx, job.Run)
+		got, err := b.stats(ctx, runs)
 		if err != nil {
 			return sent, got, err
 		}
-		if got.Arrived >= sent.Accepted {
+		if got.Arrived >= expected {
 			sleepUntil(ctx, time.Now().Add(b.plan.Settle))
-			got, err := b.stats(ctx, job.Run)
+			got, err := b.stats(ctx, runs)
 			return sent, got, err
 		}
 		if got.Arrived > arrived {

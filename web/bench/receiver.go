@@ -12,8 +12,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// receiver is the endpoint: POST /hook takes deliveries, GET /stats/RUN,RUN…
-// tells what arrived in all of these, /hang never answers.
+// receiver is the endpoint: POST /hook takes deliveries, and so does /hook/N, where
+// those of RUN count as RUN/N. GET /stats/RUN,RUN… tells what arrived in all of
+// these, /hang never answers.
 type receiver struct {
 	mu      sync.Mutex
 	runs    map[string]*arrivals
@@ -67,13 +68,13 @@ func (r *receiver) handle(c *fasthttp.RequestCtx) {
 	case path == "/hang":
 		<-r.hung
 	default:
-		r.record(c.PostBody(), time.Now().UnixNano())
+		r.record(strings.TrimPrefix(path, "/hook"), c.PostBody(), time.Now().UnixNano())
 	}
 }
 
 var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
 
-func (r *receiver) record(body []byte, now int64) {
+func (r *receiver) record(at string, body []byte, now int64) {
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
 	m, ok := parse(body, *buf)
@@ -83,10 +84,11 @@ func (r *receiver) record(body []byte, now int64) {
 		r.altered++
 		return
 	}
-	a := r.runs[m.run]
+	run := m.run + at
+	a := r.runs[run]
 	if a == nil {
 		a = &arrivals{}
-		r.runs[m.run] = a
+		r.runs[run] = a
 	}
 	for len(a.seen) <= m.seq {
 		a.seen = append(a.seen, make([]bool, max(1024, m.seq+1-len(a.seen)))...)

@@ -24,7 +24,7 @@ type replayed struct {
 // and with the job paused, so that both meet the same database, equally full,
 // on the same machine, equally busy with other things.
 func (b *bench) replaying(ctx context.Context, r *result) error {
-	if b.plan.Replay == 0 {
+	if b.plan.Replay == 0 || !b.plan.does("replay") {
 		return nil
 	}
 	b.say("replay: a job of %d events beside %g live ones a second", b.plan.Replay, b.plan.PerSecond)

@@ -10,10 +10,8 @@ import (
 
 // report is what is printed on standard output.
 type report struct {
-	Version string   `json:"version"` // of the binary
-	Go      string   `json:"go"`
-	CPU     string   `json:"cpu"`
-	Cores   int      `json:"cores"` // shared by the server, the load client and the receiver
+	Version string `json:"version"` // of the binary
+	machine
 	At      string   `json:"at"`
 	Results []result `json:"results"`
 }
@@ -21,9 +19,10 @@ type report struct {
 // result is one round of measurements.
 type result struct {
 	Storage     string             `json:"storage"` // embedded or postgres
-	Throughput  throughput         `json:"throughput"`
-	Paced       outcome            `json:"paced"`
-	IdlePercent map[string]float64 `json:"idle_percent"` // of one core
+	Throughput  throughput         `json:"throughput,omitzero"`
+	Paced       outcome            `json:"paced,omitzero"`
+	IdlePercent map[string]float64 `json:"idle_percent,omitempty"` // of one core
+	Against     *against           `json:"against_bare_pipeline,omitempty"`
 	Replay      *replayed          `json:"replay,omitempty"`
 	Noisy       []noisy            `json:"noisy_neighbour,omitempty"`
 }
@@ -69,13 +68,24 @@ func difference(before, after map[string]float64) map[string]float64 {
 }
 
 // summary writes a result for people.
-func (r result) summary(w io.Writer) {
-	t := r.Throughput
-	fmt.Fprintf(w, "\n%s\n", r.Storage)
-	fmt.Fprintf(w, "  throughput  %.0f accepted/s, %.0f delivered/s, %s\n", t.AcceptedPerSecond, t.DeliveredPerSecond, t.outcome)
-	fmt.Fprintf(w, "  CPU         %s; server's peak memory %.0f MB\n", list(t.CPUSeconds, "s"), t.PeakMegabytes)
-	fmt.Fprintf(w, "  paced       %s\n", r.Paced)
-	fmt.Fprintf(w, "  idle        %s of a core\n", list(r.IdlePercent, "%"))
+func (r result) summary(w io.Writer, m machine) {
+	fmt.Fprintf(w, "\n%s, %s\n", r.Storage, m)
+	if t := r.Throughput; t.Accepted > 0 {
+		fmt.Fprintf(w, "  throughput  %.0f accepted/s, %.0f delivered/s, %s\n", t.AcceptedPerSecond, t.DeliveredPerSecond, t.outcome)
+		fmt.Fprintf(w, "  CPU         %s; server's peak memory %.0f MB\n", list(t.CPUSeconds, "s"), t.PeakMegabytes)
+	}
+	if r.Paced.Accepted > 0 {
+		fmt.Fprintf(w, "  paced       %s\n", r.Paced)
+	}
+	if len(r.IdlePercent) > 0 {
+		fmt.Fprintf(w, "  idle        %s of a core\n", list(r.IdlePercent, "%"))
+	}
+	if a := r.Against; a != nil {
+		fmt.Fprintf(w, "  against     a bare pipeline in the same minutes; others used %.1f %% of the machine, its host %.1f %%\n", a.OtherPercent, a.StolenPercent)
+		for _, f := range a.Figures {
+			fmt.Fprintf(w, "              %s\n", f)
+		}
+	}
 	if p := r.Replay; p != nil {
 		fmt.Fprintf(w, "  replay      %d events at %.0f/s, %d too often, memory %.0f to %.0f MB; live %s\n",
 			p.Events, p.PerSecond, p.Repeated, p.MegabytesIn, p.MegabytesOut, p.Live)

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
-	"time"
+	"strings"
 
-	"github.com/reprise-dev/reprise/db/dbtest"
 	"github.com/reprise-dev/reprise/web/api"
 )
 
@@ -20,138 +16,98 @@ import (
 // a minute.
 const apiKey = "rp_bench_0123456789abcdef0123456789abcdef"
 
-// server is a running reprise with its database and Redis.
+// server is a running reprise, of one process or of several.
 type server struct {
-	gateway gateway
-	procs   processes
+	gateway  gateway
+	procs    processes
+	programs []*program
 
-	cmd    *exec.Cmd
-	exited chan error
-	dir    string
-	backs  []*dbtest.Server
-
-	postgres *dbtest.Server // if there is one
+	binary string
+	place  place
 }
 
-// startServer starts the binary in an empty directory, with nothing but the
-// defaults where a setting could change what is measured.
-func startServer(ctx context.Context, binary, storage string) (s *server, err error) {
-	s = &server{procs: processes{}, exited: make(chan error, 1)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.stop())
-		}
-	}()
-	if binary, err = filepath.Abs(binary); err != nil {
-		return s, err
-	}
-	if s.dir, err = os.MkdirTemp("", "reprise-bench-"); err != nil {
-		return s, err
-	}
-	address, err := freeAddress()
+// newServer has nothing but the defaults where a setting could change what is
+// measured.
+func newServer(binary string, at place) (*server, error) {
+	binary, err := filepath.Abs(binary)
+	return &server{procs: processes{}, binary: binary, place: at}, err
+}
+
+// startServer starts all in one process.
+func startServer(ctx context.Context, binary string, at place) (*server, error) {
+	s, err := newServer(binary, at)
 	if err != nil {
 		return s, err
 	}
-	s.gateway = gateway{api.Client{URL: "http://" + address, Key: apiKey}}
+	s.gateway, err = s.start(ctx, "server", "serve")
+	return s, err
+}
+
+// startHalves starts one process that receives and some that deliver.
+func startHalves(ctx context.Context, binary string, at place, workers int) (*server, error) {
+	s, err := newServer(binary, at)
+	if err != nil {
+		return s, err
+	}
+	s.gateway, err = s.start(ctx, "web", "web")
+	for i := range workers {
+		if err == nil {
+			_, err = s.start(ctx, fmt.Sprintf("worker%d", i+1), "worker")
+		}
+	}
+	if err != nil {
+		return s, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+// start starts one process, which answers at the gateway once it is ready.
+func (s *server) start(ctx context.Context, name, command string) (gateway, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return gateway{}, err
+	}
 	env := []string{
 		"PATH=" + os.Getenv("PATH"),
-		"REPRISE_ADDR=" + address,
 		"REPRISE_API_KEY=" + apiKey,
 		"REPRISE_API_RATE_PER_MINUTE=0",
 		"REPRISE_EGRESS_ALLOW=127.0.0.0/8",
+		"REPRISE_SECRET_KEY=" + strings.Repeat("ab", 32),
 	}
-	switch storage {
-	case "embedded":
-	case "postgres":
-		postgres, err := dbtest.StartPostgres(dbtest.Durable)
-		if err != nil {
-			return s, err
-		}
-		s.backs, s.procs["postgres"] = append(s.backs, postgres), postgres.PID
-		s.postgres = postgres
-		redis, err := dbtest.StartRedis()
-		if err != nil {
-			return s, err
-		}
-		s.backs, s.procs["redis"] = append(s.backs, redis), redis.PID
-		env = append(env, "DATABASE_URL="+postgres.URL, "REDIS_URL="+redis.URL)
-	default:
-		return s, fmt.Errorf("%s is neither embedded nor postgres", storage)
+	if command == "worker" {
+		env = append(env, "REPRISE_METRICS_ADDR="+address) // all that it listens on
+	} else {
+		env = append(env, "REPRISE_ADDR="+address)
 	}
-	return s, s.start(ctx, binary, env)
-}
-
-func (s *server) start(ctx context.Context, binary string, env []string) error {
-	log, err := os.Create(filepath.Join(s.dir, "log"))
+	if s.place.database != "" {
+		env = append(env, "DATABASE_URL="+s.place.database, "REDIS_URL="+s.place.redis)
+	}
+	g := gateway{api.Client{URL: "http://" + address, Key: apiKey}}
+	p, err := startProgram(ctx, s.place.dir, name, g.ready, env, s.binary, command)
 	if err != nil {
-		return err
+		return g, err
 	}
-	defer log.Close()
-	cmd := exec.Command(binary, "serve")
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.dir, env, log, log
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	s.cmd, s.procs["server"] = cmd, cmd.Process.Pid
-	go func() { s.exited <- cmd.Wait() }()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		ready := s.gateway.ready(ctx)
-		if ready == nil {
-			return nil
-		}
-		select {
-		case err := <-s.exited:
-			s.cmd = nil
-			return fmt.Errorf("the server ended at once: %w\n%s", err, s.lastLines())
-		case <-ctx.Done():
-			return fmt.Errorf("the server was not ready in time: %w\n%s", ready, s.lastLines())
-		case <-tick.C:
-		}
-	}
+	s.programs, s.procs[name] = append(s.programs, p), p.cmd.Process.Pid
+	return g, nil
 }
 
-// season makes PostgreSQL write into the log files that it has, as it does
-// from its first checkpoint on, minutes after it was made: until then it makes
-// a new file for every 16 MB, and whoever commits meanwhile waits for that.
-func (s *server) season() error {
-	if s.postgres == nil {
-		return nil
-	}
-	return s.postgres.Checkpoint()
-}
-
-// stop ends everything and removes the files.
+// stop ends the processes, the last that was started first.
 func (s *server) stop() error {
 	var err error
-	if s.cmd != nil {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-		patience := time.NewTimer(30 * time.Second)
-		defer patience.Stop()
-		select {
-		case err = <-s.exited:
-			if err != nil {
-				err = fmt.Errorf("the server did not stop cleanly: %w\n%s", err, s.lastLines())
-			}
-		case <-patience.C:
-			_ = s.cmd.Process.Kill()
-			err = errors.New("the server did not stop within 30 seconds")
-		}
+	for i := len(s.programs) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.programs[i].stop())
 	}
-	for _, back := range s.backs {
-		back.Stop()
-	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+	s.programs = nil
+	return err
 }
 
-// lastLines is the end of the server's log.
+// lastLines are the ends of the logs.
 func (s *server) lastLines() string {
-	log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-20):], []byte("\n")))
+	var all []string
+	for _, p := range s.programs {
+		all = append(all, p.name+":\n"+p.lastLines())
+	}
+	return strings.Join(all, "\n")
 }
 
 func freeAddress() (string, error) {
