@@ -177,24 +177,38 @@ func (s *Store) commitItems(ctx context.Context, batch []commitItem) error {
 		d = lazy
 	}
 	s.batches.Observe(float64(len(batch)))
-	count := counters{}
-	recordings, settled := recordingWorks(out, count)
-	works = append(works, recordings...)
-	if !slices.ContainsFunc(in, (*reception).holdsKeys) {
-		works = append(works, receptionWorks(in, count)...)
-		if err := s.hot.once(ctx, d, append(works, count.works()...)...); err != nil {
-			return err
-		}
-	} else if err := s.hot.phases(ctx, d, func(run func(...*work) error) error {
-		if err := deduplicate(in, run); err != nil {
-			return err
-		}
-		works = append(works, receptionWorks(in, count)...)
-		return run(append(works, count.works()...)...)
-	}); err != nil {
+	return s.commitBatch(ctx, d, in, recordingsOf(out), works)
+}
+
+// commitBatch writes what came in and what came of claims, and runs works before
+// that. The counters come last, for others wait for their rows.
+func (s *Store) commitBatch(ctx context.Context, d durability, in []*reception, out *recordings, works []*work) error {
+	var err error
+	if !out.inPhases() && !slices.ContainsFunc(in, (*reception).holdsKeys) {
+		count := counters{}
+		works = append(append(works, out.works(count)...), receptionWorks(in, count)...)
+		err = s.hot.once(ctx, d, append(works, count.works()...)...)
+	} else {
+		err = s.hot.phases(ctx, d, func(run func(...*work) error) error {
+			if err := deduplicate(in, run); err != nil {
+				return err
+			}
+			if err := run(works...); err != nil {
+				return err
+			}
+			count, moves := counters{}, replayMoves{}
+			rest, err := out.begin(run, count, moves)
+			if err != nil {
+				return err
+			}
+			rest = append(append(rest, receptionWorks(in, count)...), count.works()...)
+			return run(append(rest, s.countMoves(moves))...)
+		})
+	}
+	if err != nil {
 		return err
 	}
 	s.rejected.note(in)
-	noteStale(out, settled)
+	out.note()
 	return nil
 }

@@ -16,8 +16,7 @@ type ClaimRequest struct {
 	// Lanes to take from, in this order.
 	Lanes []relay.Lane
 	// MaxLeased, if positive, bounds the endpoint's deliveries in flight over
-	// all processes, those now claimed included. On SQLite there is one
-	// process, which counts by itself.
+	// all processes, those now claimed included.
 	MaxLeased int
 	// Rate, if positive, is how many may be claimed in any stretch of Per, over
 	// all processes.
@@ -36,6 +35,7 @@ type Claim struct {
 	SourceID    relay.ID
 	EventType   string
 	Lane        relay.Lane
+	Status      relay.DeliveryStatus
 	Attempts    int // made in this cycle so far
 	Interrupted int // deaths of processes that held it
 	DiedAlone   int // of these, while it was tried alone
@@ -48,7 +48,7 @@ type Claim struct {
 // ClaimOf is the claim on a delivery that was made in flight.
 func ClaimOf(d *relay.Delivery) Claim {
 	return Claim{DeliveryID: d.ID, Fence: madeFence, ProjectID: d.ProjectID, EventID: d.EventID, EndpointID: d.EndpointID,
-		SourceID: d.SourceID, EventType: clean(d.EventType), Lane: d.Lane, Trigger: d.Trigger, ReplayID: d.ReplayID, ReplayOf: d.ReplayOf,
+		SourceID: d.SourceID, EventType: clean(d.EventType), Lane: d.Lane, Status: d.Status, Trigger: d.Trigger, ReplayID: d.ReplayID, ReplayOf: d.ReplayOf,
 		CreatedAt: d.CreatedAt}
 }
 
@@ -64,7 +64,7 @@ func (s *Store) Claim(ctx context.Context, lease Lease, q ClaimRequest) (claims 
 	return claims, wait, translate(err)
 }
 
-const claimColumns = `id, fence, project_id, event_id, endpoint_id, source_id, event_type, lane, attempts,
+const claimColumns = `id, fence, project_id, event_id, endpoint_id, source_id, event_type, lane, status, attempts,
 	interrupted, died_alone, event_trigger, replay_id, replay_of, created_at`
 
 type rowScanner interface{ Scan(...any) error }
@@ -74,7 +74,7 @@ func scanClaim(row rowScanner, before ...any) (Claim, error) {
 	var c Claim
 	var created int64
 	err := row.Scan(append(before, &c.DeliveryID, &c.Fence, &c.ProjectID, &c.EventID, &c.EndpointID, &c.SourceID, &c.EventType,
-		&c.Lane, &c.Attempts, &c.Interrupted, &c.DiedAlone, &c.Trigger, &c.ReplayID, &c.ReplayOf, &created)...)
+		&c.Lane, &c.Status, &c.Attempts, &c.Interrupted, &c.DiedAlone, &c.Trigger, &c.ReplayID, &c.ReplayOf, &created)...)
 	c.CreatedAt = fromMicros(created)
 	return c, err
 }
@@ -92,6 +92,7 @@ var claimLanes = []relay.Lane{relay.LaneLive, relay.LaneRetry, relay.LaneReplay}
 
 // A window is the log of an endpoint's rate.
 const (
+	countLeased = "SELECT count(*) FROM deliveries WHERE endpoint_id = ? AND lease_until IS NOT NULL"
 	readWindow  = "SELECT log FROM endpoint_windows WHERE endpoint_id = ?"
 	writeWindow = `INSERT INTO endpoint_windows (endpoint_id, log) VALUES (?, ?)
 		ON CONFLICT (endpoint_id) DO UPDATE SET log = excluded.log`
@@ -123,14 +124,26 @@ func (h *sqliteHot) claim(ctx context.Context, q ClaimRequest, at claimTimes) ([
 type claimer interface {
 	readWindow(context.Context, relay.ID) ([]byte, error) // nil: there is none yet
 	writeWindow(context.Context, relay.ID, []byte) error
+	// leased is how many deliveries of an endpoint are in flight.
+	leased(context.Context, relay.ID) (int, error)
 	// take takes what is due in a lane, most at most.
 	take(ctx context.Context, endpoint relay.ID, lane relay.Lane, most int, at claimTimes) ([]Claim, error)
 }
 
-// claimWith takes left deliveries at most, from one lane after the other, as far
-// as the endpoint's rate lets them go.
-func (q *ClaimRequest) claimWith(ctx context.Context, by claimer, left int, at claimTimes) (claims []Claim, wait time.Duration, err error) {
-	now := fromMicros(at.now)
+// claimWith takes what is due from one lane after the other, as far as the
+// endpoint's limits let it go. It is for one process at a time if there are any.
+func (q *ClaimRequest) claimWith(ctx context.Context, by claimer, at claimTimes) (claims []Claim, wait time.Duration, err error) {
+	now, left := fromMicros(at.now), q.Limit
+	if q.MaxLeased > 0 {
+		leased, err := by.leased(ctx, q.EndpointID)
+		if err != nil {
+			return nil, 0, err
+		}
+		left = min(left, q.MaxLeased-leased)
+	}
+	if left <= 0 {
+		return nil, 0, nil
+	}
 	var window relay.Window
 	if q.Rate > 0 {
 		log, err := by.readWindow(ctx, q.EndpointID)
@@ -171,6 +184,11 @@ func (c sqliteClaimer) readWindow(ctx context.Context, endpoint relay.ID) (log [
 	return log, err
 }
 
+func (c sqliteClaimer) leased(ctx context.Context, endpoint relay.ID) (n int, err error) {
+	err = c.tx.QueryRowContext(ctx, countLeased, endpoint[:]).Scan(&n)
+	return n, err
+}
+
 func (c sqliteClaimer) writeWindow(ctx context.Context, endpoint relay.ID, log []byte) error {
 	_, err := c.tx.ExecContext(ctx, writeWindow, endpoint[:], log)
 	return err
@@ -193,7 +211,7 @@ func (c sqliteClaimer) take(ctx context.Context, endpoint relay.ID, lane relay.L
 
 // run picks and takes within a transaction.
 func (c *claiming) run(ctx context.Context, by claimer) (err error) {
-	c.claims, c.wait, err = c.claimWith(ctx, by, c.Limit, c.at)
+	c.claims, c.wait, err = c.claimWith(ctx, by, c.at)
 	return err
 }
 

@@ -74,7 +74,7 @@ func TestClaimTellsAll(t *testing.T) {
 		check(t, err)
 		d := in.Deliveries[0]
 		want := Claim{DeliveryID: d.ID, Fence: 1, ProjectID: w.project, EventID: in.Event.ID, EndpointID: e.ID, SourceID: w.source.ID,
-			EventType: "invoice.paid", Trigger: relay.TriggerIngest, CreatedAt: d.CreatedAt}
+			EventType: "invoice.paid", Status: relay.DeliveryPending, Trigger: relay.TriggerIngest, CreatedAt: d.CreatedAt}
 		if len(claims) != 1 || claims[0] != want {
 			t.Errorf("got %+v, want %+v", claims, want)
 		}

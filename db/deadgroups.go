@@ -62,7 +62,7 @@ func (s *Store) DiscardDeadLetters(ctx context.Context, project, endpoint relay.
 		var rows []settledRow
 		err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 			rows = nil
-			q := s.deadOf(tx.NewSelect().TableExpr(s.using("deliveries", "deliveries_dead_cause")).Column("id", "event_id"), project, endpoint, cause).Limit(settleRows)
+			q := s.deadOf(tx.NewSelect().TableExpr(s.using("deliveries", "deliveries_dead_cause")).Column("id", "event_id", "replay_id", "status"), project, endpoint, cause).Limit(settleRows)
 			if s.pg {
 				q = q.For("UPDATE")
 			}

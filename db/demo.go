@@ -22,7 +22,7 @@ const (
 // demoTables those that filling a demo writes to.
 var (
 	usedTables = []string{"users", "api_keys", "sources", "endpoints", "events"}
-	demoTables = append([]string{"memberships", "sessions", "secrets", "payloads", "dedup_keys", "deliveries", "attempts", "replays", "replay_pairs",
+	demoTables = append([]string{"memberships", "sessions", "secrets", "payloads", "dedup_keys", "deliveries", "attempts", "replays", "replay_pairs", "replay_counts",
 		"audit_log", "idempotency_keys", "stats", "leases", "endpoint_windows"}, usedTables...)
 )
 

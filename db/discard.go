@@ -51,7 +51,7 @@ func (s *Store) discardFor(ctx context.Context, endpoint relay.ID, enough func()
 		err := s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
 			var rows []settledRow
 			for _, open := range []string{"due_at IS NOT NULL", "lease_until IS NOT NULL"} {
-				q := tx.NewSelect().TableExpr("deliveries").Column("project_id", "id", "event_id").
+				q := tx.NewSelect().TableExpr("deliveries").Column("project_id", "id", "event_id", "replay_id", "status").
 					Where("endpoint_id = ?", endpoint).Where(open).Limit(discardRows)
 				if s.pg {
 					q = q.For("UPDATE")
@@ -77,7 +77,10 @@ func (s *Store) discardFor(ctx context.Context, endpoint relay.ID, enough func()
 }
 
 // settledRow is a delivery that something happens to together with others.
-type settledRow struct{ ProjectID, ID, EventID relay.ID }
+type settledRow struct {
+	ProjectID, ID, EventID, ReplayID relay.ID
+	Status                           relay.DeliveryStatus
+}
 
 // discard ends deliveries of a project; what is being sent for them now will
 // be stale.
@@ -90,7 +93,14 @@ func (s *Store) discard(ctx context.Context, tx bun.Tx, project relay.ID, rows [
 	if err != nil {
 		return err
 	}
-	return s.sumEvent(ctx, tx, project, events...)
+	if err := s.sumEvent(ctx, tx, project, events...); err != nil {
+		return err
+	}
+	moves := replayMoves{}
+	for _, r := range rows {
+		moves.move(r.ReplayID, r.Status, relay.DeliveryDiscarded)
+	}
+	return s.saveMoves(ctx, tx, moves)
 }
 
 func settledIDs(rows []settledRow) (ids, events []relay.ID) {

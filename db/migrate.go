@@ -23,6 +23,7 @@ func migrations() *migrate.Migrations {
 	m.Add(migrate.Migration{Name: "0007", Comment: "whom entries without a project are about", Up: steps(schema0007)})
 	m.Add(migrate.Migration{Name: "0008", Comment: "logs of rates", Up: steps(schema0008)})
 	m.Add(migrate.Migration{Name: "0009", Comment: "planning part by part", Up: steps(schema0009)})
+	m.Add(migrate.Migration{Name: "0010", Comment: "counts of replay jobs", Up: steps(schema0010)})
 	return m
 }
 

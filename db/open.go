@@ -3,9 +3,11 @@ package db
 import (
 	"cmp"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,7 +47,10 @@ type Options struct {
 	// PlanAtOnce is for how long PlanReplay plans before it answers; what takes
 	// longer is planned slice by slice. Zero: two seconds; negative: not at all.
 	PlanAtOnce time.Duration
-	Log        *slog.Logger
+	// SQLite connects to the file that a data source name of modernc.org/sqlite
+	// names, for what simulates failures; nil: that driver itself.
+	SQLite func(name string) driver.Connector
+	Log    *slog.Logger
 }
 
 // Store is the database. It is safe for concurrent use.
@@ -59,6 +64,7 @@ type Store struct {
 	lock interface{ Close() error }
 
 	auditOrder sequence
+	slot       int64 // of this process, in sums that several add to
 	changes    atomic.Int64
 	batches    prometheus.Histogram
 	onReplay   atomic.Pointer[func(relay.ID)]
@@ -71,8 +77,8 @@ type Store struct {
 	recorder   *batchWriter
 	replayed   *backgroundWriter
 
-	config     atomic.Pointer[Snapshot]
-	configLock sync.Mutex
+	config  atomic.Pointer[Snapshot]
+	reading chan struct{} // of who reads the configuration: one at a time
 
 	clock        *serverClock
 	unknownSlugs everySecond
@@ -89,7 +95,7 @@ type Store struct {
 // sealed, and starts the goroutines that commit. Close ends them.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{clock: &serverClock{own: o.Now, given: o.Now != nil}, log: o.Log, keys: newKeyCache(), rejected: newRejections(), batches: batchSizes(), background: newBackground(),
-		planAtOnce: cmp.Or(o.PlanAtOnce, planAtOnce), plans: defaultPlanSizes}
+		reading: make(chan struct{}, 1), slot: rand.Int64N(countSlots), planAtOnce: cmp.Or(o.PlanAtOnce, planAtOnce), plans: defaultPlanSizes}
 	if !s.clock.given {
 		s.clock.own = func() time.Time { return time.Now().Add(o.ClockError) }
 	}

@@ -204,7 +204,7 @@ func TestSQLiteLockedByAnotherProcess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqliteURL(t))
 	in := w.reception(w.addEndpoint(t))
-	other, err := openSQLitePool(strings.TrimPrefix(w.url, "sqlite://"), 1, "_txlock=immediate")
+	other, err := (&Options{}).openPool(strings.TrimPrefix(w.url, "sqlite://"), 1, "_txlock=immediate")
 	check(t, err)
 	defer func() { _ = other.Close() }()
 	tx, err := other.BeginTx(t.Context(), nil)

@@ -30,11 +30,13 @@ type dueClaim struct {
 func (h *pgHot) claim(ctx context.Context, q ClaimRequest, at claimTimes) (claims []Claim, wait time.Duration, err error) {
 	err = pgx.BeginFunc(ctx, h.lazy, func(tx pgx.Tx) error {
 		claims, wait = nil, 0
-		left, err := limitLeased(ctx, tx, q)
-		if err != nil || left <= 0 {
-			return err
+		if q.MaxLeased > 0 || q.Rate > 0 { // its limits hold over all processes: one of them at a time
+			const one = "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))"
+			if _, err := tx.Exec(ctx, one, q.EndpointID[:]); err != nil {
+				return err
+			}
 		}
-		claims, wait, err = q.claimWith(ctx, pgClaimer{h.s, tx}, left, at)
+		claims, wait, err = q.claimWith(ctx, pgClaimer{h.s, tx}, at)
 		return err
 	})
 	return claims, wait, err
@@ -51,6 +53,11 @@ func (c pgClaimer) readWindow(ctx context.Context, endpoint relay.ID) (log []byt
 		err = nil
 	}
 	return log, err
+}
+
+func (c pgClaimer) leased(ctx context.Context, endpoint relay.ID) (n int, err error) {
+	err = c.tx.QueryRow(ctx, c.s.rebind(countLeased), endpoint[:]).Scan(&n)
+	return n, err
 }
 
 func (c pgClaimer) writeWindow(ctx context.Context, endpoint relay.ID, log []byte) error {
@@ -75,21 +82,4 @@ func (c pgClaimer) take(ctx context.Context, endpoint relay.ID, lane relay.Lane,
 		claims[i] = got[i].Claim
 	}
 	return claims, err
-}
-
-// limitLeased is how many may be claimed for an endpoint whose limits hold over
-// all processes; one process at a time claims for it.
-func limitLeased(ctx context.Context, tx pgx.Tx, q ClaimRequest) (int, error) {
-	if q.MaxLeased <= 0 && q.Rate <= 0 {
-		return q.Limit, nil
-	}
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))", q.EndpointID[:]); err != nil {
-		return 0, err
-	}
-	if q.MaxLeased <= 0 {
-		return q.Limit, nil
-	}
-	var leased int
-	err := tx.QueryRow(ctx, "SELECT count(*) FROM deliveries WHERE endpoint_id = $1 AND lease_until IS NOT NULL", q.EndpointID[:]).Scan(&leased)
-	return min(q.Limit, q.MaxLeased-leased), err
 }

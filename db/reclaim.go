@@ -22,6 +22,8 @@ type lapsed struct {
 	ProjectID  relay.ID
 	EventID    relay.ID
 	EndpointID relay.ID
+	ReplayID   relay.ID
+	Status     relay.DeliveryStatus
 	Attempts   int
 	Fence      int64
 	Alone      int64 // the fence under which it was tried alone
@@ -56,7 +58,7 @@ func (s *Store) reclaimSome(ctx context.Context, all bool) (int, error) {
 	err := s.write(ctx, func(ctx context.Context, tx bun.Tx) error {
 		rows = nil
 		q := tx.NewSelect().TableExpr("deliveries").
-			Column("id", "project_id", "event_id", "endpoint_id", "attempts", "fence", "alone", "died_alone", "lease_until").
+			Column("id", "project_id", "event_id", "endpoint_id", "replay_id", "status", "attempts", "fence", "alone", "died_alone", "lease_until").
 			Where("lease_until IS NOT NULL").Limit(reclaimRows)
 		if !all {
 			q = q.Where("lease_until < ? OR lease_owner IN (SELECT id FROM processes WHERE beat_at < ?)",
@@ -68,17 +70,18 @@ func (s *Store) reclaimSome(ctx context.Context, all bool) (int, error) {
 		if err := q.Scan(ctx, &rows); err != nil {
 			return err
 		}
+		moves := replayMoves{}
 		for _, r := range rows {
-			if err := s.interrupt(ctx, tx, r, now); err != nil {
+			if err := s.interrupt(ctx, tx, r, now, moves); err != nil {
 				return err
 			}
 		}
-		return nil
+		return s.saveMoves(ctx, tx, moves)
 	})
 	return len(rows), err
 }
 
-func (s *Store) interrupt(ctx context.Context, tx bun.Tx, r lapsed, now time.Time) error {
+func (s *Store) interrupt(ctx context.Context, tx bun.Tx, r lapsed, now time.Time, moves replayMoves) error {
 	if r.Alone == r.Fence {
 		r.DiedAlone++
 	}
@@ -95,6 +98,7 @@ func (s *Store) interrupt(ctx context.Context, tx bun.Tx, r lapsed, now time.Tim
 	if err != nil {
 		return err
 	}
+	moves.move(r.ReplayID, r.Status, status)
 	if status == relay.DeliveryDLQ {
 		if err := s.sumEvent(ctx, tx, r.ProjectID, r.EventID); err != nil {
 			return err

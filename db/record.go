@@ -11,9 +11,8 @@ import (
 
 // Recording is what came of a claim.
 type Recording struct {
-	DeliveryID relay.ID
-	Fence      int64
-	Attempt    relay.Attempt
+	Claim   Claim
+	Attempt relay.Attempt
 	// What the delivery becomes.
 	Status        relay.DeliveryStatus
 	Lane          relay.Lane
@@ -21,6 +20,9 @@ type Recording struct {
 	LastError     string
 	// Background says that it may be recorded a few milliseconds later.
 	Background bool
+	// Again says that this was tried before: it may have been written, and only the
+	// answer was lost.
+	Again bool
 }
 
 type recording struct {
@@ -53,7 +55,7 @@ var (
 	settleDelivery = update("deliveries", columnsOf(cols(kText, "status"),
 		cols(kInt, "lane attempts due_at last_response_status"), cols(kText, "last_response_excerpt last_error"), cols(kInt, "delivered_at"), cols(kText, "cause")),
 		"lease_until = NULL, lease_owner = NULL, interrupted = 0, died_alone = 0", columnsOf(cols(kBytes, "id project_id"), cols(kInt, "fence")), "coalesce(lease_until, 0) > 0")
-	insertAttempt = insertion("attempts", "ON CONFLICT DO NOTHING", "", columnsOf(
+	insertAttempt = insertion("attempts", "ON CONFLICT DO NOTHING", "id", columnsOf(
 		cols(kBytes, "delivery_id id project_id event_id endpoint_id"), cols(kInt, "number"), cols(kText, "outcome"),
 		cols(kInt, "started_at duration"), cols(kText, "url"), cols(kBytes, "request_headers"), cols(kInt, "response_status"),
 		cols(kBytes, "response_headers response_body"), cols(kBool, "truncated"), cols(kText, "error")))
@@ -69,7 +71,7 @@ var (
 		columns: eventKey, key: -1,
 	}
 	hotBulks = []*bulk{takeKey, insertEvent, insertPayload, insertDelivery, addStats, settleDelivery, insertAttempt, sumEvents,
-		pairFacts, moveReplay, savePlan, markReplayed, forwardEvents, insertPairs}
+		addReplayCounts, pairFacts, moveReplay, savePlan, markReplayed, forwardEvents, insertPairs}
 )
 
 // eventSum is an event's status as the sum of its deliveries that were not
@@ -82,11 +84,15 @@ const eventSum = `(SELECT CASE WHEN count(*) FILTER (WHERE d.status IN ('pending
 // excerptBytes is how much of an answer a delivery shows in lists.
 const excerptBytes = 256
 
-// recordingWorks are the writes for a batch; settled has a hit for each
-// recording that is not stale.
-func recordingWorks(batch []*recording, count counters) (works []*work, settled *work) {
-	settle, log := &work{bulk: settleDelivery}, &work{bulk: insertAttempt}
-	var finals []rowKey
+// recordings are what a commit has to record.
+type recordings struct {
+	of          []*recording
+	settle, log *work
+	finals      []rowKey
+}
+
+func recordingsOf(batch []*recording) *recordings {
+	rs := &recordings{of: batch, settle: &work{bulk: settleDelivery}, log: &work{bulk: insertAttempt}}
 	for _, r := range batch {
 		a := &r.Attempt
 		var delivered any
@@ -98,16 +104,54 @@ func recordingWorks(batch []*recording, count counters) (works []*work, settled 
 			attempts-- // it costs no retry
 		}
 		excerpt := a.ResponseBody[:min(len(a.ResponseBody), excerptBytes)]
-		settle.add(string(r.Status), int64(r.Lane), attempts, intArg(micros(r.NextAttemptAt)), intArg(int64(a.ResponseStatus)),
+		rs.settle.add(string(r.Status), int64(r.Lane), attempts, intArg(micros(r.NextAttemptAt)), intArg(int64(a.ResponseStatus)),
 			textArg(string(excerpt)), textArg(r.LastError), delivered,
-			textArg(relay.Cause(a.Outcome, a.ResponseStatus, a.ResponseBody)), r.DeliveryID[:], a.ProjectID[:], r.Fence)
-		log.add(attemptArgs(a)...)
-		count.attempt(a, r.Status)
+			textArg(relay.Cause(a.Outcome, a.ResponseStatus, a.ResponseBody)), r.Claim.DeliveryID[:], a.ProjectID[:], r.Claim.Fence)
+		rs.log.add(attemptArgs(a)...)
 		if r.Status.Final() {
-			finals = append(finals, rowKey{a.ProjectID, a.EventID})
+			rs.finals = append(rs.finals, rowKey{a.ProjectID, a.EventID})
 		}
 	}
-	return append([]*work{settle, log}, sumWorks(finals)...), settle
+	return rs
+}
+
+// inPhases reports whether what is counted depends on what is written: some were
+// tried before, or are of a replay job.
+func (rs *recordings) inPhases() bool {
+	return slices.ContainsFunc(rs.of, func(r *recording) bool { return r.Again || !r.Claim.ReplayID.IsZero() })
+}
+
+// works are the writes where nothing depends on others.
+func (rs *recordings) works(count counters) []*work {
+	for _, r := range rs.of {
+		count.attempt(&r.Attempt, r.Status)
+	}
+	return append([]*work{rs.settle, rs.log}, sumWorks(rs.finals)...)
+}
+
+// begin writes them as far as others depend on it, and answers the rest: what is in
+// the log already is not counted again, and a stale one moves no delivery.
+func (rs *recordings) begin(run func(...*work) error, count counters, moves replayMoves) ([]*work, error) {
+	rs.log.hit, rs.settle.hit = nil, nil
+	if err := run(rs.settle, rs.log); err != nil {
+		return nil, err
+	}
+	for i, r := range rs.of {
+		if rs.log.hit[i] {
+			count.attempt(&r.Attempt, r.Status)
+		}
+		if rs.settle.hit[i] {
+			moves.move(r.Claim.ReplayID, r.Claim.Status, r.Status)
+		}
+	}
+	return sumWorks(rs.finals), nil
+}
+
+// note tells who was late.
+func (rs *recordings) note() {
+	for i, r := range rs.of {
+		r.stale = !rs.settle.hit[i]
+	}
 }
 
 // commitReplayed writes recordings that can wait. Its counters come last, for
@@ -117,20 +161,7 @@ func (s *Store) commitReplayed(ctx context.Context, batch []commitItem) error {
 	for i, item := range batch {
 		out[i] = item.(*recording)
 	}
-	count := counters{}
-	works, settled := recordingWorks(out, count)
-	works = append(works, count.works()...)
-	if err := s.hot.once(ctx, synced, works...); err != nil {
-		return err
-	}
-	noteStale(out, settled)
-	return nil
-}
-
-func noteStale(batch []*recording, settled *work) {
-	for i, r := range batch {
-		r.stale = !settled.hit[i]
-	}
+	return s.commitBatch(ctx, synced, nil, recordingsOf(out), nil)
 }
 
 // sumWorks brings the status of events up to date with their deliveries.

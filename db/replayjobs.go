@@ -80,7 +80,11 @@ func (s *Store) Replay(ctx context.Context, project, id relay.ID) (relay.ReplayJ
 	if err := s.r.NewSelect().Model(&row).Where("project_id = ? AND id = ?", project, id).Scan(ctx); err != nil {
 		return relay.ReplayJob{}, translate(err)
 	}
-	return s.openReplay(ctx, &row)
+	jobs, err := s.openReplays(ctx, []replayRow{row})
+	if err != nil {
+		return relay.ReplayJob{}, err
+	}
+	return jobs[0], nil
 }
 
 // ReplayFilter narrows a list of replay jobs. Zero values do not.
@@ -103,16 +107,33 @@ func (s *Store) Replays(ctx context.Context, project relay.ID, f ReplayFilter, p
 	if err := q.Scan(ctx); err != nil {
 		return Slice[relay.ReplayJob]{}, translate(err)
 	}
-	jobs := make([]relay.ReplayJob, len(rows))
-	for i := range rows {
-		if jobs[i], err = s.openReplay(ctx, &rows[i]); err != nil {
-			return Slice[relay.ReplayJob]{}, err
-		}
+	jobs, err := s.openReplays(ctx, rows)
+	if err != nil {
+		return Slice[relay.ReplayJob]{}, err
 	}
 	return slice(s, jobs, p, scope, func(j relay.ReplayJob) relay.ID { return j.ID }), nil
 }
 
-func (s *Store) openReplay(ctx context.Context, row *replayRow) (relay.ReplayJob, error) {
+// openReplays adds the progress to jobs.
+func (s *Store) openReplays(ctx context.Context, rows []replayRow) ([]relay.ReplayJob, error) {
+	ids := make([]relay.ID, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].ID
+	}
+	counts, err := s.replayCounts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	jobs := make([]relay.ReplayJob, len(rows))
+	for i := range rows {
+		if jobs[i], err = s.openReplay(ctx, &rows[i], counts); err != nil {
+			return nil, err
+		}
+	}
+	return jobs, nil
+}
+
+func (s *Store) openReplay(ctx context.Context, row *replayRow, counts map[replayStatus]int) (relay.ReplayJob, error) {
 	j, err := row.open()
 	if err != nil {
 		return j, err
@@ -125,26 +146,23 @@ func (s *Store) openReplay(ctx context.Context, row *replayRow) (relay.ReplayJob
 		j.Starts, j.Plan = p.Starts, p.counted(s.Config())
 		countNamed(&j.Selection)
 	}
-	j.Progress, err = s.replayProgress(ctx, row)
+	j.Progress, err = s.replayProgress(ctx, row, counts)
 	return j, err
 }
 
 // rateWindow is what "just now" means for the rate of a job.
 const rateWindow = 5 * time.Second
 
-func (s *Store) replayProgress(ctx context.Context, row *replayRow) (relay.ReplayProgress, error) {
+func (s *Store) replayProgress(ctx context.Context, row *replayRow, counts map[replayStatus]int) (relay.ReplayProgress, error) {
 	p := relay.ReplayProgress{Total: row.Total, Made: row.Made, Delivered: row.SkippedDelivered, Gone: row.SkippedGone,
 		Skipped: row.SkippedDelivered + row.SkippedGone}
 	p.Processed = p.Skipped
 	if row.StartedAt == 0 {
 		return p, nil
 	}
-	counts, err := s.replayCounts(ctx, row)
-	if err != nil {
-		return p, err
-	}
-	p.Made, p.Waiting, p.Retrying = counts["made"], counts[relay.DeliveryPending], counts[relay.DeliveryRetrying]
-	p.Succeeded, p.Failed, p.Discarded = counts[relay.DeliveryDelivered], counts[relay.DeliveryDLQ], counts[relay.DeliveryDiscarded]
+	of := func(status relay.DeliveryStatus) int { return counts[replayStatus{row.ID, status}] }
+	p.Retrying, p.Succeeded, p.Failed, p.Discarded = of(relay.DeliveryRetrying), of(relay.DeliveryDelivered), of(relay.DeliveryDLQ), of(relay.DeliveryDiscarded)
+	p.Waiting = max(p.Made-p.Retrying-p.Succeeded-p.Failed-p.Discarded, 0)
 	p.Processed += p.Succeeded + p.Failed + p.Discarded
 	if row.Backfill { // live events that joined it were not in its plan
 		p.Total = max(p.Total, p.Made+p.Skipped)
@@ -171,33 +189,4 @@ func (s *Store) replayProgress(ctx context.Context, row *replayRow) (relay.Repla
 		p.Left = max(p.Left, relay.ID(row.WalkEnd).Time().Add(settleTime).Sub(now))
 	}
 	return p, nil
-}
-
-// replayCounts counts a job's deliveries by their status, and those made. While
-// it runs, the many that were delivered are what the others leave of these.
-func (s *Store) replayCounts(ctx context.Context, row *replayRow) (map[relay.DeliveryStatus]int, error) {
-	var rows []struct {
-		Status relay.DeliveryStatus
-		N      int
-	}
-	byStatus := s.r.NewSelect().TableExpr(s.using("deliveries", "deliveries_replay_status")).ColumnExpr("status, count(*) AS n").
-		Where("replay_id = ?", row.ID).GroupExpr("status")
-	if row.FinishedAt == 0 {
-		byStatus = byStatus.Where("status IN ('pending', 'retrying', 'dlq', 'discarded')")
-	}
-	made := s.r.NewSelect().Table("replays").ColumnExpr("'made' AS status, made AS n").Where("id = ?", row.ID)
-	if err := byStatus.UnionAll(made).Scan(ctx, &rows); err != nil {
-		return nil, translate(err)
-	}
-	counts, others := map[relay.DeliveryStatus]int{}, 0
-	for _, r := range rows {
-		counts[r.Status] = r.N
-		if r.Status != "made" {
-			others += r.N
-		}
-	}
-	if row.FinishedAt == 0 {
-		counts[relay.DeliveryDelivered] = max(counts["made"]-others, 0)
-	}
-	return counts, nil
 }

@@ -211,7 +211,7 @@ func (s *Store) settleSome(ctx context.Context, tx bun.Tx, row *replayRow) (more
 // unsettled are some of a job's deliveries that are not final.
 func (s *Store) unsettled(ctx context.Context, tx bun.Tx, row *replayRow, which string) ([]settledRow, error) {
 	var rows []settledRow
-	q := tx.NewSelect().Table("deliveries").Column("id", "event_id").
+	q := tx.NewSelect().Table("deliveries").Column("id", "event_id", "replay_id", "status").
 		Where("replay_id = ? AND status IN ('pending', 'retrying')", row.ID).Where(which).Limit(settleRows)
 	if s.pg {
 		q = q.For("UPDATE")

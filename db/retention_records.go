@@ -46,6 +46,9 @@ func (s *Store) retainReplays(ctx context.Context, preview bool) (int, error) {
 			return 0, err
 		}
 		err := s.later(ctx, func(ctx context.Context, tx bun.Tx) error {
+			if _, err := tx.NewDelete().Table("replay_counts").Where("replay_id = ?", id).Exec(ctx); err != nil {
+				return err
+			}
 			_, err := tx.NewDelete().Table("replays").Where("id = ?", id).Exec(ctx)
 			return err
 		})

@@ -70,10 +70,15 @@ func (s *Store) changeDelivery(ctx context.Context, project, id relay.ID, action
 		entry.Data["endpoint_id"] = relay.PrefixEndpoint.Format(before.EndpointID)
 		entry.Data["event_id"] = relay.PrefixEvent.Format(before.EventID)
 		entry.Data["event_type"] = before.EventType
-		if out, err = s.lockDelivery(ctx, tx, project, id); out.Status == relay.DeliveryDiscarded {
+		if out, err = s.lockDelivery(ctx, tx, project, id); err != nil {
+			return err
+		}
+		if out.Status == relay.DeliveryDiscarded {
 			entry.Data["reason"] = out.DiscardReason
 		}
-		return err
+		moves := replayMoves{}
+		moves.move(out.ReplayID, before.Status, out.Status)
+		return s.saveMoves(ctx, tx, moves)
 	})
 	return out, err
 }

@@ -139,8 +139,12 @@ func (s *Store) configVersion(ctx context.Context, idb bun.IDB) (int64, error) {
 // reloadConfig reads everything again. The version is read first: a change
 // that slips in between is read now and once more at the next poll.
 func (s *Store) reloadConfig(ctx context.Context) error {
-	s.configLock.Lock()
-	defer s.configLock.Unlock()
+	select {
+	case s.reading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.reading }()
 	version, err := s.configVersion(ctx, s.r)
 	if err != nil {
 		return err

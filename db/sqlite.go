@@ -39,7 +39,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 	// is small, for SQLite walks all of its hash table in each commit that
 	// splits a page and has moved others around (balance_nonroot borrows a page
 	// number beyond the file's end): with 64 MB, a tenth of a replay job's CPU.
-	writer, err := openSQLitePool(path, 1, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
+	writer, err := o.openPool(path, 1, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
 		"_pragma=busy_timeout(5000)", "_pragma=wal_autocheckpoint(0)", "_pragma=cache_size(-16384)",
 		"_pragma=journal_size_limit(67108864)", "_pragma=temp_store(MEMORY)")
 	if err != nil {
@@ -49,13 +49,13 @@ func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 	if err := s.beginSQLite(ctx, path); err != nil {
 		return fmt.Errorf("opening %s: %w", path, err)
 	}
-	reader, err := openSQLitePool(path, sqliteReaders, "_pragma=query_only(1)", "_pragma=busy_timeout(5000)",
+	reader, err := o.openPool(path, sqliteReaders, "_pragma=query_only(1)", "_pragma=busy_timeout(5000)",
 		"_pragma=cache_size(-16384)", "_pragma=temp_store(MEMORY)")
 	if err != nil {
 		return err
 	}
 	s.r = bun.NewDB(reader, sqlitedialect.New())
-	s.hot = &sqliteHot{s: s, path: path}
+	s.hot = &sqliteHot{s: s, path: path, open: o.openPool}
 	return nil
 }
 
@@ -71,7 +71,8 @@ func (s *Store) beginSQLite(ctx context.Context, path string) error {
 	return s.w.PingContext(ctx)
 }
 
-func openSQLitePool(path string, size int, options ...string) (*sql.DB, error) {
+// openPool opens a pool of connections that have all been given these options.
+func (o *Options) openPool(path string, size int, options ...string) (*sql.DB, error) {
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?"
 	for i, o := range options {
 		if i > 0 {
@@ -79,9 +80,14 @@ func openSQLitePool(path string, size int, options ...string) (*sql.DB, error) {
 		}
 		dsn += o
 	}
-	pool, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, err
+	var pool *sql.DB
+	if o.SQLite != nil {
+		pool = sql.OpenDB(o.SQLite(dsn))
+	} else {
+		var err error
+		if pool, err = sql.Open("sqlite", dsn); err != nil {
+			return nil, err
+		}
 	}
 	pool.SetMaxOpenConns(size)
 	pool.SetMaxIdleConns(size)
@@ -97,7 +103,7 @@ func (h *sqliteHot) maintain(ctx context.Context) {
 	const due, pageBytes = 8 << 20, 4096
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	checkpointer, err := openSQLitePool(h.path, 1, "_pragma=busy_timeout(1000)", "_pragma=synchronous(NORMAL)")
+	checkpointer, err := h.open(h.path, 1, "_pragma=busy_timeout(1000)", "_pragma=synchronous(NORMAL)")
 	if err != nil {
 		h.s.log.Error("opening a connection for checkpoints", "error", err)
 		return

@@ -15,6 +15,7 @@ import (
 type sqliteHot struct {
 	s        *Store
 	path     string
+	open     func(path string, size int, options ...string) (*sql.DB, error)
 	prepared map[*bulk]*sql.Stmt
 	picks    map[relay.Lane]*sql.Stmt
 	takes    *sql.Stmt

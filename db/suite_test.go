@@ -199,7 +199,7 @@ func claimFrom(t testing.TB, s *Store, limit int, endpoints ...*relay.Endpoint) 
 // outcome is the recording of a claim that ends in status.
 func outcome(s *Store, c Claim, status relay.DeliveryStatus) Recording {
 	now := s.Now()
-	r := Recording{DeliveryID: c.DeliveryID, Fence: c.Fence, Status: status, Lane: c.Lane, Attempt: relay.Attempt{
+	r := Recording{Claim: c, Status: status, Lane: c.Lane, Attempt: relay.Attempt{
 		ID: relay.NewIDAt(now), ProjectID: c.ProjectID, DeliveryID: c.DeliveryID, EventID: c.EventID, EndpointID: c.EndpointID,
 		Number: c.Attempts + 1, Outcome: relay.OutcomeSuccess, StartedAt: now, Duration: 20 * time.Millisecond,
 		URL: "https://example.com/hook", ResponseStatus: 200, ResponseBody: []byte("ok")}}

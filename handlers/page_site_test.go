@@ -183,7 +183,7 @@ func (s *site) attempt(to *relay.Endpoint, status relay.DeliveryStatus, code int
 		}
 		done := make(chan error, 1)
 		s.store.Record(s.Context(), db.Recording{
-			DeliveryID: c.DeliveryID, Fence: c.Fence, Attempt: a, Status: status, Lane: c.Lane, LastError: a.Error,
+			Claim: c, Attempt: a, Status: status, Lane: c.Lane, LastError: a.Error,
 		}, func(_ bool, err error) { done <- err })
 		s.check(<-done)
 		ids = append(ids, c.DeliveryID)

@@ -381,7 +381,7 @@ func (w *world) record(c *db.Claim, status relay.DeliveryStatus, code int) error
 	}
 	done := make(chan error, 1)
 	w.store.Record(context.Background(), db.Recording{
-		DeliveryID: c.DeliveryID, Fence: c.Fence, Status: status, Lane: c.Lane, LastError: fault,
+		Claim: *c, Status: status, Lane: c.Lane, LastError: fault,
 		Attempt: relay.Attempt{
 			ID: relay.NewID(), ProjectID: c.ProjectID, DeliveryID: c.DeliveryID, EventID: c.EventID, EndpointID: c.EndpointID,
 			Number: c.Attempts + 1, Outcome: outcome, StartedAt: w.clock.Now(), Duration: 12500 * time.Microsecond,

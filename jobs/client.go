@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/reprise-dev/reprise/db"
@@ -17,29 +16,24 @@ type Client struct {
 	Store    *db.Store
 	Redis    redis.UniversalClient
 	Embedded bool
-	Wake     *Wake
+	Tasks    Tasks
 	Limit    *Limiter
 	// Engine is the engine of this process; nil where only the web runs.
 	Engine *Engine
 
-	asked  *asked
-	tasks  *asynq.Client
-	slices *Wake // tells other processes of slices
+	asked *asked
 }
 
 // NewClient makes a Client. Its Tell is to run where no engine does.
-func NewClient(store *db.Store, client redis.UniversalClient, embedded bool, wake *Wake) *Client {
-	return &Client{Store: store, Redis: client, Embedded: embedded, Wake: wake, Limit: NewLimiter(client), asked: newAsked(),
-		tasks: asynq.NewClientFromRedisClient(client), slices: NewWake(wake.client, wakeSlices)}
+func NewClient(store *db.Store, client redis.UniversalClient, embedded bool, tasks Tasks) *Client {
+	return &Client{Store: store, Redis: client, Embedded: embedded, Tasks: tasks, Limit: NewLimiter(client), asked: newAsked()}
 }
 
 // Tell makes tasks for the workers of what became due, until ctx ends. What it
 // cannot tell they find by themselves within a second or so.
 func (c *Client) Tell(ctx context.Context) {
 	c.asked.run(ctx, func(w work) {
-		if enqueue(ctx, c.tasks, queueDeliver, asynq.NewTask(typeDeliver, w.pack())) == nil {
-			c.Wake.Publish(ctx)
-		}
+		_ = c.Tasks.Enqueue(ctx, w.task(queueDeliver))
 	})
 }
 
@@ -50,10 +44,7 @@ func (c *Client) ReplayChanged(id relay.ID) {
 		c.Engine.replayChanged(id)
 		return
 	}
-	queue, task := sliceTask(sliceName(kindReplay, id), 0, time.Now())
-	if enqueue(context.Background(), c.tasks, queue, task) == nil {
-		c.slices.Publish(context.Background())
-	}
+	_ = c.Tasks.Enqueue(context.Background(), sliceTask(sliceName(kindReplay, id), 0, time.Now())) // it is found within a second
 }
 
 // Nudge tells that endpoints have due work. It never blocks.

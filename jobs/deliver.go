@@ -7,25 +7,19 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/jobs/send"
 	"github.com/reprise-dev/reprise/relay"
 )
 
-// process runs a task of asynq. It returns nil whatever happens: retries and
-// counts are the database's, and asynq's own sets of failed tasks stay empty.
-// Its context is of no use either: asynq ends it when Redis is away for a while,
-// and what is being sent must not end with it.
-func (e *Engine) process(_ context.Context, task *asynq.Task) error {
-	w, ok := unpackWork(task.Payload())
-	if task.Type() != typeDeliver || !ok {
-		e.Log.Warn("a task of an unknown kind was dropped", "type", task.Type())
-		return nil
+// process runs a task for deliveries.
+func (e *Engine) process(task Task) {
+	w, ok := unpackWork(task.Payload)
+	if task.Kind != typeDeliver || !ok {
+		e.Log.Warn("a task of an unknown kind was dropped", "kind", task.Kind)
+		return
 	}
 	e.deliverWork(w)
-	return nil
 }
 
 // deliverWork sends what there is of the work that a task speaks of, and returns
@@ -263,7 +257,7 @@ func (e *Engine) record(c claim, ep *relay.Endpoint, r send.Result) {
 	}
 	decision := relay.Decide(ep.Retry, attempt.Number, r.Result, now, e.RetryScale, rand.Float64())
 	rec := db.Recording{
-		DeliveryID: c.DeliveryID, Fence: c.Fence, Attempt: attempt, Status: decision.Status, Lane: c.Lane,
+		Claim: c.Claim, Attempt: attempt, Status: decision.Status, Lane: c.Lane,
 		NextAttemptAt: decision.Next, LastError: r.Err,
 		// An endpoint that takes few at a time waits for the record.
 		Background: c.Lane == relay.LaneReplay && ep.MaxInFlight == 0,
@@ -281,6 +275,7 @@ func (e *Engine) record(c claim, ep *relay.Endpoint, r send.Result) {
 func (e *Engine) tryRecord(c claim, rec db.Recording, wait time.Duration) {
 	e.Store.Record(context.Background(), rec, func(stale bool, err error) {
 		if err != nil && e.Now().Add(wait).Before(c.until) && e.abort.Err() == nil {
+			rec.Again = true
 			time.AfterFunc(wait, func() { e.tryRecord(c, rec, min(2*wait, 5*time.Second)) })
 			return
 		}

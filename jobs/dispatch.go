@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -76,9 +74,8 @@ func (e *Engine) lookForDue(ctx context.Context) time.Duration {
 // same is done at once.
 func (e *Engine) give(ctx context.Context, w work) {
 	if e.redisOK.Load() {
-		err := enqueue(ctx, e.client, ownQueue(e.owner), asynq.NewTask(typeDeliver, w.pack()))
+		err := e.Tasks.Enqueue(ctx, w.task(ownQueue(e.owner)))
 		if err == nil {
-			e.Wake.Nudge()
 			return
 		}
 		e.lostRedis(err)

@@ -2,26 +2,26 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
-
 	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/jobs/send"
 )
 
+// Sender makes requests: package send, or what simulates them.
+type Sender interface {
+	Send(ctx context.Context, req send.Request) send.Result
+}
+
 // EngineOptions configures an Engine.
 type EngineOptions struct {
 	Store *db.Store
-	Redis redis.UniversalClient
-	Wake  *Wake
-	Send  *send.Sender
+	Tasks Tasks
+	Send  Sender
 	// Alone says that no other process can be working: leases found at start
 	// are those of a dead one.
 	Alone bool
@@ -40,8 +40,6 @@ type EngineOptions struct {
 type Engine struct {
 	EngineOptions
 	owner    int64
-	client   *asynq.Client
-	servers  []*asynq.Server
 	hand     *hand
 	asked    *asked
 	places   *places
@@ -55,8 +53,6 @@ type Engine struct {
 	sealed   atomic.Bool  // no headers of an earlier version are left
 	started  time.Time    // by this process's clock, which nobody sets
 	beat     atomic.Int64 // when this process last said that it lives, since then
-
-	slicesWake *Wake
 
 	sending sync.WaitGroup
 	gate    sync.RWMutex // nothing joins sending once accept has ended
@@ -85,7 +81,6 @@ func NewEngine(o EngineOptions) *Engine {
 	e := &Engine{
 		EngineOptions: o,
 		owner:         rand.Int64N(1<<62) + 1,
-		client:        asynq.NewClientFromRedisClient(o.Redis),
 		hand:          new(hand),
 		asked:         newAsked(),
 		places:        newPlaces(o.Concurrency),
@@ -115,11 +110,10 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.Store.Beat(ctx, e.owner, e.Host, "worker"); err != nil {
 		return err
 	}
-	e.slicesWake = NewWake(e.Wake.client, wakeSlices)
-	if err := e.serve(e.Wake, e.process, windowOf(e.Concurrency), map[string]int{ownQueue(e.owner): 8, queueDeliver: 2}); err != nil {
+	if err := e.Tasks.Serve(map[string]int{ownQueue(e.owner): 8, queueDeliver: 2}, windowOf(e.Concurrency), e.process); err != nil {
 		return err
 	}
-	if err := e.serve(e.slicesWake, e.processSlice, mostSlices, map[string]int{queueReplay: 3, queueMaintenance: 1}); err != nil {
+	if err := e.Tasks.Serve(map[string]int{queueReplay: 3, queueMaintenance: 1}, mostSlices, e.processSlice); err != nil {
 		return err
 	}
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -128,40 +122,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.loops.Go(func() { loop(loops) })
 	}
 	e.loops.Go(func() { e.asked.run(loops, func(w work) { e.give(loops, w) }) })
-	for _, wake := range []*Wake{e.Wake, e.slicesWake} {
-		e.loops.Go(func() { wake.Subscribe(loops, wake.Nudge) })
-	}
 	return nil
-}
-
-// serve lets asynq hand the tasks of some queues to a handler.
-func (e *Engine) serve(wake *Wake, handler asynq.HandlerFunc, concurrency int, queues map[string]int) error {
-	asking, err := hooked(e.Redis, wake.Hook())
-	if err != nil {
-		return err
-	}
-	server := asynq.NewServerFromRedisClient(asking, asynq.Config{
-		Concurrency: concurrency, Queues: queues,
-		TaskCheckInterval: CheckInterval, DelayedTaskCheckInterval: time.Minute, ShutdownTimeout: 2 * time.Second,
-		Logger: &asynqLog{log: e.Log}, LogLevel: asynq.WarnLevel,
-		BaseContext: func() context.Context { return e.abort },
-	})
-	if err := server.Start(handler); err != nil {
-		return err
-	}
-	e.servers = append(e.servers, server)
-	return nil
-}
-
-// hooked is the same client, connections included, with a hook of its own.
-func hooked(client redis.UniversalClient, hook redis.Hook) (redis.UniversalClient, error) {
-	plain, ok := client.(*redis.Client)
-	if !ok {
-		return nil, fmt.Errorf("jobs: %T is not a client of a single Redis", client)
-	}
-	asking := plain.WithTimeout(enqueueTime)
-	asking.AddHook(hook)
-	return asking, nil
 }
 
 // Stop ends the work: no more claims, what is being sent may finish within
@@ -172,11 +133,7 @@ func (e *Engine) Stop(grace time.Duration) {
 	}
 	e.stop()
 	e.loops.Wait()
-	e.Wake.Close()
-	e.slicesWake.Close()
-	for _, server := range e.servers {
-		server.Stop()
-	}
+	e.Tasks.Stop()
 	e.gate.Lock()
 	e.refuse()
 	e.gate.Unlock()
@@ -192,11 +149,11 @@ func (e *Engine) Stop(grace time.Duration) {
 		e.halt()
 		<-finished
 	}
-	for _, server := range e.servers {
-		server.Shutdown()
-	}
+	e.Tasks.Close()
 	e.halt()
-	e.dropQueue(context.Background(), ownQueue(e.owner))
+	if err := e.Tasks.Drop(context.Background(), ownQueue(e.owner)); err != nil {
+		e.Log.Debug("removing the queue of this process", "error", err)
+	}
 }
 
 // giveBack makes due what is in hand.
@@ -220,7 +177,7 @@ func (e *Engine) giveBack() {
 // watchRedis finds out whether Redis can be used.
 func (e *Engine) watchRedis(ctx context.Context) {
 	every(ctx, 500*time.Millisecond, func() {
-		if err := e.tryRedis(ctx); err != nil {
+		if err := e.Tasks.Check(ctx); err != nil {
 			e.lostRedis(err)
 		} else if !e.redisOK.Swap(true) {
 			e.Log.Info("Redis can be used again")
@@ -231,13 +188,6 @@ func (e *Engine) watchRedis(ctx context.Context) {
 // watchSenders finds endpoints that take their time while they do.
 func (e *Engine) watchSenders(ctx context.Context) {
 	every(ctx, quick, e.places.look)
-}
-
-func (e *Engine) tryRedis(ctx context.Context) error {
-	if e.Wake.client == nil { // the embedded one makes an interpreter for each script
-		return nil
-	}
-	return probe(ctx, e.Redis)
 }
 
 // lostRedis notes that Redis cannot be used.

@@ -160,14 +160,11 @@ func (r *rig) must(err error) {
 // start runs an engine on the rig until the test ends or stop is called.
 func (r *rig) start(change ...func(*EngineOptions)) *Engine {
 	r.t.Helper()
-	var others redis.UniversalClient
-	if !r.alone {
-		others = r.redis
-	}
+	log := slog.New(slog.NewTextHandler(r.t.Output(), nil))
 	o := EngineOptions{
-		Now: r.clock.Now, Store: r.store, Redis: r.redis, Wake: NewWake(others, "work"), Alone: r.alone, RetryScale: 0.001,
+		Now: r.clock.Now, Store: r.store, Tasks: NewTasks(r.redis, r.alone, log), Alone: r.alone, RetryScale: 0.001,
 		Send: send.New(send.Options{Egress: relay.EgressPolicy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}),
-		Log:  slog.New(slog.NewTextHandler(r.t.Output(), nil)),
+		Log:  log,
 	}
 	for _, c := range change {
 		c(&o)
@@ -175,7 +172,7 @@ func (r *rig) start(change ...func(*EngineOptions)) *Engine {
 	e := NewEngine(o)
 	r.must(e.Start(r.t.Context()))
 	r.engine = e
-	r.client = NewClient(r.store, r.redis, r.alone, o.Wake)
+	r.client = NewClient(r.store, r.redis, r.alone, o.Tasks)
 	r.client.Engine = e
 	r.store.OnReplay(r.client.ReplayChanged)
 	var once sync.Once

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"testing"
 	"time"
@@ -177,7 +178,7 @@ func TestNobodyAsksForWhatIsPaused(t *testing.T) {
 	onEveryTransport(t, func(t *testing.T, r *rig) {
 		paused := r.endpoint("/paused", func(e *relay.Endpoint) { e.Status = relay.EndpointPaused })
 		limited := r.endpoint("/limited", func(e *relay.Endpoint) { e.MaxInFlight = 1 })
-		r.client = NewClient(r.store, r.redis, r.alone, NewWake(nil, "x")) // as where only the web runs
+		r.client = NewClient(r.store, r.redis, r.alone, NewTasks(r.redis, r.alone, slog.Default())) // as where only the web runs
 		r.receive(5, paused, limited)
 		if got := r.client.asked.drain(); len(got) != 1 || got[0].endpoint != limited.ID || got[0].replay {
 			t.Errorf("asked for %+v", got)

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/reprise-dev/reprise/db"
@@ -24,7 +23,7 @@ const (
 type look struct {
 	store *db.Store
 
-	mu      sync.Mutex
+	turn    chan struct{} // of who asks: one at a time
 	claims  []db.Claim
 	at      time.Time
 	changes int64
@@ -32,7 +31,7 @@ type look struct {
 }
 
 func newLook(store *db.Store, claims []claim) *look {
-	l := &look{store: store, claims: make([]db.Claim, len(claims))}
+	l := &look{store: store, turn: make(chan struct{}, 1), claims: make([]db.Claim, len(claims))}
 	for i, c := range claims {
 		l.claims[i] = c.Claim
 	}
@@ -47,8 +46,12 @@ func (l *look) standing(ctx context.Context, c claim, now time.Time) (db.Standin
 	if now.Sub(c.since) <= freshFor && c.changes == changes {
 		return db.ClaimHolds, nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return db.ClaimLost, ctx.Err()
+	}
+	defer func() { <-l.turn }()
 	if l.found == nil || now.Sub(l.at) > freshFor || l.changes != changes {
 		found, err := l.store.Standings(ctx, l.claims)
 		if err != nil {

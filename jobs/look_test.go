@@ -1,12 +1,9 @@
 package jobs
 
 import (
-	"context"
 	"net/http"
 	"testing"
 	"time"
-
-	"github.com/hibiken/asynq"
 
 	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/db/dbtest"
@@ -124,28 +121,6 @@ func TestCancellingAReplayHoldsForWhatWaits(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestARequestOutlivesItsTask ends the context of a task while its request is
-// under way, as asynq does when Redis is away for half a minute. The request was
-// cut off by that; the sixth time made a dead letter of it.
-func TestARequestOutlivesItsTask(t *testing.T) {
-	onEveryTransport(t, func(t *testing.T, r *rig) {
-		e, letGo := blocked(r)
-		client := r.client
-		r.client = nil // nobody is told of what comes in
-		id := r.receiveOne("{}", e)
-		r.client = client
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { _ = r.engine.process(ctx, asynq.NewTask(typeDeliver, work{endpoint: e.ID, most: 1}.pack())) }()
-		r.eventually("it is being sent", func() bool { return len(r.sink.hits("/one")) == 1 })
-		cancel()
-		letGo()
-		r.eventually("it is delivered", func() bool { return r.count(e, relay.DeliveryDelivered) == 1 })
-		if n := len(r.sink.hits("/one")); n != 1 {
-			t.Errorf("%d requests were made for %s", n, relay.PrefixEvent.Format(id))
-		}
-	})
 }
 
 // TestWhatIsCutOffCostsNoAttempt stops an engine whose requests do not end.

@@ -3,13 +3,9 @@ package jobs
 import (
 	"context"
 	"encoding/binary"
-	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
-
-	"github.com/hibiken/asynq"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -24,12 +20,20 @@ const (
 
 func ownQueue(owner int64) string { return queueDeliver + ":" + strconv.FormatInt(owner, 36) }
 
+// ofDeadProcess tells the queues of processes that are gone from all others.
+func ofDeadProcess(alive []int64) func(queue string) bool {
+	own := map[string]bool{}
+	for _, id := range alive {
+		own[ownQueue(id)] = true
+	}
+	return func(queue string) bool { return strings.HasPrefix(queue, queueDeliver+":") && !own[queue] }
+}
+
 const (
 	typeDeliver = "deliver"
 	// batchSize is how many deliveries a task is for at most: each task costs
 	// Redis as much as a delivery costs the database.
-	batchSize   = 32
-	enqueueTime = 2 * time.Second
+	batchSize = 32
 )
 
 // work is what a task says that there may be: deliveries in the hands of this
@@ -56,6 +60,11 @@ func (w work) pack() []byte {
 		lane = 1
 	}
 	return append(append(b, lane), w.endpoint[:]...)
+}
+
+// task is a task in a queue that says that there may be such work.
+func (w work) task(queue string) Task {
+	return Task{Queue: queue, Kind: typeDeliver, Payload: w.pack()}
 }
 
 // unpackWork reads a payload that anybody with access to Redis could have
@@ -134,53 +143,3 @@ func (a *asked) run(ctx context.Context, give func(work)) {
 		}
 	}
 }
-
-// enqueue gives asynq a task that is tried once.
-func enqueue(ctx context.Context, client *asynq.Client, queue string, task *asynq.Task) error {
-	ctx, cancel := context.WithTimeout(ctx, enqueueTime)
-	defer cancel()
-	_, err := client.EnqueueContext(ctx, task, asynq.Queue(queue), asynq.MaxRetry(0), asynq.Timeout(time.Hour))
-	return err
-}
-
-// scanCount is how many keys Redis looks at in one go: it serves nobody else
-// meanwhile.
-const scanCount = 1000
-
-// dropQueue removes a queue of a process that is gone, with what lies in it: what
-// its tasks spoke of is found in SQL.
-func (e *Engine) dropQueue(ctx context.Context, queue string) {
-	ctx, cancel := context.WithTimeout(ctx, enqueueTime)
-	defer cancel()
-	keys := e.Redis.Scan(ctx, 0, "asynq:{"+queue+"}:*", scanCount).Iterator()
-	for keys.Next(ctx) {
-		_ = e.Redis.Del(ctx, keys.Val()).Err() // what stays is looked for again
-	}
-	err := keys.Err()
-	if err == nil {
-		err = e.Redis.SRem(ctx, "asynq:queues", queue).Err()
-	}
-	if err != nil {
-		e.Log.Debug("removing a queue", "queue", queue, "error", err)
-	}
-}
-
-// asynqLog passes asynq's warnings on, at most one a second.
-type asynqLog struct {
-	log  *slog.Logger
-	last atomic.Int64
-}
-
-func (l *asynqLog) say(level slog.Level, args []any) {
-	now := time.Now().Unix()
-	if len(args) == 0 || l.last.Swap(now) == now {
-		return
-	}
-	l.log.Log(context.Background(), level, "asynq", "message", args[0])
-}
-
-func (l *asynqLog) Debug(...any)      {}
-func (l *asynqLog) Info(...any)       {}
-func (l *asynqLog) Warn(args ...any)  { l.say(slog.LevelWarn, args) }
-func (l *asynqLog) Error(args ...any) { l.say(slog.LevelError, args) }
-func (l *asynqLog) Fatal(args ...any) { l.say(slog.LevelError, args) }

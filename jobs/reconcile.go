@@ -2,10 +2,7 @@ package jobs
 
 import (
 	"context"
-	"strings"
 	"time"
-
-	"github.com/hibiken/asynq"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -89,8 +86,7 @@ func (e *Engine) giveSlices(ctx context.Context, names []string) error {
 	return nil
 }
 
-// tidyRedis removes the queues of processes that are gone, and what asynq put
-// aside of tasks whose process died: what they spoke of is found in SQL.
+// tidyRedis removes what processes that are gone have left.
 func (e *Engine) tidyRedis(ctx context.Context) {
 	if e.Alone || !e.redisOK.Load() {
 		return
@@ -99,23 +95,8 @@ func (e *Engine) tidyRedis(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	inspect := asynq.NewInspectorFromRedisClient(e.Redis)
-	queues, err := inspect.Queues()
-	if err != nil {
-		return
-	}
-	own := map[string]bool{}
-	for _, id := range alive {
-		own[ownQueue(id)] = true
-	}
-	for _, queue := range queues {
-		if strings.HasPrefix(queue, queueDeliver+":") && !own[queue] {
-			e.dropQueue(ctx, queue)
-			continue
-		}
-		if _, err := inspect.DeleteAllArchivedTasks(queue); err != nil {
-			e.Log.Debug("removing what asynq put aside", "queue", queue, "error", err)
-		}
+	if err := e.Tasks.Sweep(ctx, ofDeadProcess(alive)); err != nil {
+		e.Log.Debug("removing the queues of processes that are gone", "error", err)
 	}
 }
 

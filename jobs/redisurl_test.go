@@ -148,7 +148,7 @@ func TestRedisWithTheRightsOfTheREADME(t *testing.T) {
 	}
 	giveBack()
 	e.tidyRedis(t.Context())
-	e.dropQueue(t.Context(), ownQueue(1))
+	r.must(e.Tasks.Drop(t.Context(), ownQueue(1)))
 	if refused, err := admin.Do(t.Context(), "ACL", "LOG").Slice(); err != nil || len(refused) > 0 {
 		t.Errorf("Redis refused: %v, %v", refused, err)
 	}

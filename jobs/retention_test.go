@@ -46,7 +46,7 @@ func TestRetentionRunsOnceADay(t *testing.T) {
 	log := &retentionLog{Handler: slog.DiscardHandler, clock: r.clock}
 	engines := make([]*Engine, 2)
 	for i, store := range []*db.Store{r.store, openStore(t, r.url, r.clock)} {
-		engines[i] = NewEngine(EngineOptions{Store: store, Redis: r.redis, Now: r.clock.Now, Log: slog.New(log)})
+		engines[i] = NewEngine(EngineOptions{Store: store, Tasks: NewTasks(r.redis, false, slog.Default()), Now: r.clock.Now, Log: slog.New(log)})
 	}
 	look := func() {
 		var both sync.WaitGroup

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/reprise-dev/reprise/db"
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -21,9 +19,7 @@ import (
 // taken does nothing.
 const (
 	typeSlice = "slice"
-	// wakeSlices is the doorbell of slices.
-	wakeSlices = "slices"
-	sliceTime  = time.Second
+	sliceTime = time.Second
 	// sliceLease is how long a slice may take at most; then another begins.
 	sliceLease = 10 * time.Second
 	// sliceRest is after how long something is tried again that failed.
@@ -82,22 +78,19 @@ func sliceName(kind string, id relay.ID) string {
 
 // sliceTask is the task of a turn. Its id keeps it from being queued twice,
 // for ten seconds: it may have been lost in the hands of a process that died.
-func sliceTask(name string, step int64, now time.Time) (queue string, task *asynq.Task) {
-	queue = queueMaintenance
+func sliceTask(name string, step int64, now time.Time) Task {
+	queue := queueMaintenance
 	if strings.HasPrefix(name, kindReplay+":") {
 		queue = queueReplay
 	}
-	id := fmt.Sprintf("%s:%d:%d", name, step, now.Unix()/10)
-	return queue, asynq.NewTask(typeSlice, []byte(name), asynq.TaskID(id))
+	return Task{Queue: queue, Kind: typeSlice, Payload: []byte(name), ID: fmt.Sprintf("%s:%d:%d", name, step, now.Unix()/10)}
 }
 
 // giveSlice makes the task of a turn, or takes it while Redis does not answer.
 func (e *Engine) giveSlice(ctx context.Context, name string, step int64) {
 	if e.redisOK.Load() {
-		queue, task := sliceTask(name, step, e.Now())
-		err := enqueue(ctx, e.client, queue, task)
-		if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) {
-			e.slicesWake.Nudge()
+		err := e.Tasks.Enqueue(ctx, sliceTask(name, step, e.Now()))
+		if err == nil {
 			return
 		}
 		e.lostRedis(err)
@@ -105,15 +98,13 @@ func (e *Engine) giveSlice(ctx context.Context, name string, step int64) {
 	go e.doSlice(name)
 }
 
-// processSlice runs a task of a slice. It returns nil whatever happens, as
-// process does.
-func (e *Engine) processSlice(_ context.Context, task *asynq.Task) error {
-	if task.Type() != typeSlice {
-		e.Log.Warn("a task of an unknown kind was dropped", "type", task.Type())
-		return nil
+// processSlice runs a task of a slice.
+func (e *Engine) processSlice(task Task) {
+	if task.Kind != typeSlice {
+		e.Log.Warn("a task of an unknown kind was dropped", "kind", task.Kind)
+		return
 	}
-	e.doSlice(string(task.Payload()))
-	return nil
+	e.doSlice(string(task.Payload))
 }
 
 func (e *Engine) doSlice(name string) {

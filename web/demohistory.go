@@ -77,10 +77,9 @@ func (s *server) demoPast(ctx context.Context, src *relay.Source, e demo.Event, 
 }
 
 func (s *server) demoAttempt(ctx context.Context, d *relay.Delivery, to *relay.Endpoint, at time.Time) error {
-	claim := db.ClaimOf(d)
 	attempt := relay.Attempt{ID: relay.NewIDAt(at), ProjectID: d.ProjectID, DeliveryID: d.ID, EventID: d.EventID, EndpointID: d.EndpointID, Number: 1,
 		Outcome: relay.OutcomeSuccess, StartedAt: at, Duration: time.Duration(20+rand.IntN(180)) * time.Millisecond, URL: to.URL, ResponseStatus: 200}
-	rec := db.Recording{DeliveryID: d.ID, Fence: claim.Fence, Status: relay.DeliveryDelivered}
+	rec := db.Recording{Claim: db.ClaimOf(d), Status: relay.DeliveryDelivered}
 	ago := at.Sub(s.store.Now())
 	if to.Name == outageEndpoint && ago > outageFrom && ago < outageTo || to.Name != outageEndpoint && rand.IntN(40) == 0 {
 		attempt.Outcome, attempt.ResponseStatus = relay.OutcomeStatus, 503

@@ -149,13 +149,12 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 		return fmt.Errorf("REDIS_URL %w", err)
 	}
 	s.undo = append(s.undo, closeRedis)
-	others := client
-	if embedded {
-		others = nil
-	} else if err := s.checkRedis(ctx, client); err != nil {
-		return err
+	if !embedded {
+		if err := s.checkRedis(ctx, client); err != nil {
+			return err
+		}
 	}
-	s.client = jobs.NewClient(s.store, client, embedded, jobs.NewWake(others, "work"))
+	s.client = jobs.NewClient(s.store, client, embedded, jobs.NewTasks(client, embedded, s.log))
 	s.store.OnReplay(s.client.ReplayChanged)
 	if !want.worker {
 		telling, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -166,9 +165,10 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 	}
 	sender := send.New(send.Options{
 		Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow}, SelfAddrs: s.selfAddrs(), UserAgent: "Reprise/" + version,
+		Now: s.store.Now,
 	})
 	s.engine = jobs.NewEngine(jobs.EngineOptions{
-		Store: s.store, Redis: client, Wake: s.client.Wake, Send: sender, Host: hostName(),
+		Store: s.store, Tasks: s.client.Tasks, Send: sender, Host: hostName(),
 		Alone:       embedded || s.store.Kind() == "sqlite",
 		Concurrency: s.cfg.Concurrency, RetryScale: s.cfg.RetryScale, AuditDays: s.cfg.AuditDays, Now: s.store.Now, Log: s.log,
 	})
