@@ -56,10 +56,11 @@ bench: build ## Measure throughput, latency, CPU and memory on this machine, bes
 	@$(BUILD) -o bin/bench ./web/bench
 	@bin/bench run $(BENCHFLAGS)
 
-torture: build ## Run several processes while processes, servers and endpoints fail, and check that nothing is lost or repeated
+torture: build ## Let processes, servers and endpoints fail, for real and in SEEDS=10000 simulations, and check that nothing is lost or repeated
 	@$(BUILD) -o bin/torture ./web/torture
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS) -X main.clockError=20s' -o bin/reprise-ahead ./web
 	@bin/torture $(TORTUREFLAGS)
+	@.ci/simulation $(or $(SEEDS),10000)
 
 clean: ## Remove what was built (not the data)
 	rm -rf bin coverage.out
