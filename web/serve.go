@@ -61,10 +61,11 @@ type server struct {
 
 // run starts the wanted halves and works until ctx ends.
 func run(ctx context.Context, want roles) error {
-	cfg, log, err := settings()
+	cfg, log, flush, err := servingSettings()
 	if err != nil {
 		return err
 	}
+	defer flush()
 	s := &server{cfg: cfg, log: log}
 	release := tuneRuntime(cfg)
 	defer release()
