@@ -135,6 +135,7 @@ func (s *server) open(ctx context.Context, want roles) error {
 func (s *server) openWeb(metrics *prometheus.Registry) {
 	s.app = handlers.New(handlers.Options{
 		Store: s.store, Queue: s.client, PublicURL: s.cfg.PublicURL, IngestURL: s.cfg.IngestURL, MaxBodyBytes: s.cfg.MaxBodyBytes,
+		Connections:    mostConnections(),
 		TrustedProxies: s.cfg.TrustedProxies, Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow},
 		APIRatePerMinute: s.cfg.APIRatePerMinute, ReplaysPerMinute: s.cfg.ReplaysPerMinute,
 		TestFiresPerMinute: s.cfg.TestFiresPerMinute, MetricsToken: s.cfg.MetricsToken, Metrics: metrics, Version: version,
