@@ -115,7 +115,7 @@ func (s *server) open(ctx context.Context, want roles) error {
 	}
 	s.undo = append(s.undo, s.store.Close)
 	if err := s.seed(ctx); err != nil {
-		return err
+		return fmt.Errorf("using the database: %w", err)
 	}
 	if want.web {
 		if s.listen, err = net.Listen("tcp", s.cfg.Addr); err != nil {
@@ -175,7 +175,7 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 		Concurrency: s.cfg.Concurrency, RetryScale: s.cfg.RetryScale, AuditDays: s.cfg.AuditDays, Now: s.store.Now, Log: s.log,
 	})
 	if err := s.engine.Start(ctx); err != nil {
-		return err
+		return fmt.Errorf("using the database: %w", err)
 	}
 	s.client.Engine = s.engine
 	s.undo = append(s.undo, func() error {
