@@ -29,6 +29,8 @@ func translate(err error) error {
 		return relay.ErrNotFound
 	case isUnique(err):
 		return &relay.Error{Kind: relay.KindConflict, Detail: "Something with the same name or key exists already.", Cause: err}
+	case isDamage(err):
+		return &relay.Error{Kind: relay.KindUnavailable, Detail: "The database is damaged, and has to be restored from a backup.", RetryAfter: time.Minute, Cause: err}
 	case isUnavailable(err):
 		return unavailable(err)
 	}
@@ -54,6 +56,12 @@ func isUnique(err error) bool {
 	return false
 }
 
+// isDamage reports whether SQLite found in its file what cannot be there.
+func isDamage(err error) bool {
+	var l *sqlite.Error
+	return errors.As(err, &l) && (l.Code()&0xff == sqlite3.SQLITE_CORRUPT || l.Code()&0xff == sqlite3.SQLITE_NOTADB)
+}
+
 func isUnavailable(err error) bool {
 	var p *pgconn.PgError
 	if errors.As(err, &p) {
@@ -67,7 +75,7 @@ func isUnavailable(err error) bool {
 	if errors.As(err, &l) {
 		switch l.Code() & 0xff {
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY,
-			sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT:
+			sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
 			return true
 		}
 		return false

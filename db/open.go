@@ -108,14 +108,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	switch {
 	case strings.HasPrefix(o.URL, "sqlite://"):
-		err = s.openSQLite(ctx, strings.TrimPrefix(o.URL, "sqlite://"), o)
+		path := strings.TrimPrefix(o.URL, "sqlite://")
+		if err = s.openSQLite(ctx, path, o); err == nil {
+			err = s.prepare(ctx, o)
+		}
+		if err != nil {
+			err = fmt.Errorf("opening %s: %w", path, translate(err))
+		}
 	case strings.HasPrefix(o.URL, "postgres://"), strings.HasPrefix(o.URL, "postgresql://"):
-		err = s.openPostgres(ctx, o)
+		if err = s.openPostgres(ctx, o); err == nil {
+			err = s.prepare(ctx, o)
+		}
 	default:
 		err = errors.New("DATABASE_URL must begin with sqlite:// or postgres://")
-	}
-	if err == nil {
-		err = s.prepare(ctx, o)
 	}
 	if err != nil {
 		_ = s.Close()

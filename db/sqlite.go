@@ -47,7 +47,7 @@ func (s *Store) openSQLite(ctx context.Context, path string, o Options) error {
 	}
 	s.w = bun.NewDB(writer, sqlitedialect.New())
 	if err := s.beginSQLite(ctx, path); err != nil {
-		return fmt.Errorf("opening %s: %w", path, err)
+		return translate(err)
 	}
 	reader, err := o.openPool(path, sqliteReaders, "_pragma=query_only(1)", "_pragma=busy_timeout(5000)",
 		"_pragma=cache_size(-16384)", "_pragma=temp_store(MEMORY)")

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"os"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -83,7 +86,7 @@ func (h *sqliteHot) withLog(do func(*os.File) error) error {
 	return errors.Join(do(log), log.Close())
 }
 
-func (h *sqliteHot) phases(ctx context.Context, d durability, fn func(run func(...*work) error) error) error {
+func (h *sqliteHot) phases(ctx context.Context, d durability, fn func(run func(...*work) error) error) (err error) {
 	if d != durable {
 		defer h.writeOut() // after the connection was given back
 	}
@@ -91,7 +94,13 @@ func (h *sqliteHot) phases(ctx context.Context, d durability, fn func(run func(.
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
+	defer func() {
+		// A connection that once found the file read-only never writes again.
+		if l := (*sqlite.Error)(nil); errors.As(err, &l) && l.Code()&0xff == sqlite3.SQLITE_READONLY {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		_ = conn.Close()
+	}()
 	// Statements run without the context: a row takes microseconds, and a
 	// context that can end makes the driver start a goroutine for each.
 	background := context.WithoutCancel(ctx)

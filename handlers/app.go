@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -58,6 +59,7 @@ type Options struct {
 	Metrics      *prometheus.Registry // what /metrics shows; nil: a new one
 	Version      string
 	HealthOnly   bool // the app has the routes by which a process is watched, and no others
+	Connections  int  // that are served at a time, others are answered 503; 0: 4096
 
 	ReadTimeout time.Duration // for a whole request; 0: 30 s
 	Now         func() time.Time
@@ -95,8 +97,8 @@ const (
 	// headerBuffer holds the request line and all headers; proxies and
 	// providers send up to some 32 kB.
 	headerBuffer = 40 << 10
-	// connections is how many are served at the same time; each has a buffer.
-	connections = 4096
+	// defaultConnections are served at the same time; each has a buffer.
+	defaultConnections = 4096
 )
 
 // New builds the app with all routes of the product.
@@ -131,7 +133,7 @@ func New(o Options) *App {
 		AppName:                      "Reprise",
 		BodyLimit:                    o.MaxBodyBytes,
 		StreamRequestBody:            true, // front reads bodies, within limits
-		Concurrency:                  connections,
+		Concurrency:                  cmp.Or(o.Connections, defaultConnections),
 		CaseSensitive:                true,
 		StrictRouting:                true,
 		Immutable:                    true,
@@ -147,6 +149,7 @@ func New(o Options) *App {
 	server := a.Server()
 	server.Handler = a.front(server.Handler)
 	server.ExpectHandler = a.expect
+	server.Logger = serverLog{a.log}
 	if o.HealthOnly {
 		a.health(a.App)
 	} else {
@@ -157,5 +160,18 @@ func New(o Options) *App {
 
 // Listener serves a listener until the app is shut down.
 func (a *App) Listener(ln net.Listener) error {
-	return a.App.Listener(lingering{ln})
+	return a.App.Listener(&lingering{Listener: ln, log: a.log})
+}
+
+// serverLog passes on what fasthttp says: that there are too many connections, and,
+// for debugging, what was wrong with those of strangers.
+type serverLog struct{ *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (l serverLog) Printf(format string, args ...any) {
+	level := slog.LevelDebug
+	if strings.HasPrefix(format, "The incoming connection cannot be served") {
+		level = slog.LevelWarn
+	}
+	l.Log(context.Background(), level, "http server", "message", fmt.Sprintf(format, args...))
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -105,7 +106,9 @@ func TestRedisOverTLSOfAnAuthorityOfOnesOwn(t *testing.T) {
 
 // ready is what /readyz says.
 func (p *program) ready() (status int, text string) {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.URL+"/readyz", nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/readyz", nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}

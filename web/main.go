@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -24,7 +25,9 @@ func main() {
 	defer stop()
 	root := rootCommand()
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "reprise:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		last := newLogWriter(os.Stderr, slog.New(slog.DiscardHandler))
+		fmt.Fprintln(last, "reprise:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		last.flush()
 		os.Exit(exitStatus(err))
 	}
 }
@@ -53,6 +56,28 @@ func versionCommand() *cobra.Command {
 
 // settings reads the environment and makes the logger that it asks for.
 func settings() (Config, *slog.Logger, error) {
+	cfg, err := readSettings()
+	if err != nil {
+		return cfg, nil, err
+	}
+	log := slog.New(logHandler(cfg, os.Stderr))
+	slog.SetDefault(log)
+	return cfg, log, nil
+}
+
+// servingSettings is settings for a process that does not wait for whoever reads its
+// log; flush does, for a moment.
+func servingSettings() (cfg Config, log *slog.Logger, flush func(), err error) {
+	if cfg, err = readSettings(); err != nil {
+		return cfg, nil, nil, err
+	}
+	lines := newLogWriter(os.Stderr, slog.New(logHandler(cfg, os.Stderr)))
+	log = slog.New(logHandler(cfg, lines))
+	slog.SetDefault(log)
+	return cfg, log, lines.flush, nil
+}
+
+func readSettings() (Config, error) {
 	environ := map[string]string{}
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
@@ -60,16 +85,17 @@ func settings() (Config, *slog.Logger, error) {
 	}
 	cfg, err := LoadConfig(environ)
 	if err != nil {
-		return cfg, nil, fmt.Errorf("the settings are not usable:\n%w", err)
+		return cfg, fmt.Errorf("the settings are not usable:\n%w", err)
 	}
+	return cfg, nil
+}
+
+func logHandler(cfg Config, to io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	var handler slog.Handler = slog.NewTextHandler(os.Stderr, options)
 	if cfg.LogFormat == "json" {
-		handler = slog.NewJSONHandler(os.Stderr, options)
+		return slog.NewJSONHandler(to, options)
 	}
-	log := slog.New(handler)
-	slog.SetDefault(log)
-	return cfg, log, nil
+	return slog.NewTextHandler(to, options)
 }
 
 var errUsage = errors.New("see --help")

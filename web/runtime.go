@@ -4,6 +4,8 @@ import (
 	"os"
 	"runtime"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ballastBytes of memory that nothing ever touches, which thus costs none, let
@@ -26,6 +28,18 @@ func tuneRuntime(cfg Config) (release func()) {
 	}
 	ballast := make([]byte, ballastBytes)
 	return func() { runtime.KeepAlive(ballast) }
+}
+
+// mostConnections is how many connections are served at a time: they have half of the
+// files that the process may open. The rest is for the database, Redis and endpoints:
+// whoever opens connections and says nothing stops no delivery.
+func mostConnections() int {
+	const most = 4096
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return most
+	}
+	return int(max(1, min(most, files.Cur/2)))
 }
 
 func onSQLite(cfg Config) bool { return strings.HasPrefix(cfg.DatabaseURL, "sqlite:") }

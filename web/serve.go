@@ -61,10 +61,11 @@ type server struct {
 
 // run starts the wanted halves and works until ctx ends.
 func run(ctx context.Context, want roles) error {
-	cfg, log, err := settings()
+	cfg, log, flush, err := servingSettings()
 	if err != nil {
 		return err
 	}
+	defer flush()
 	s := &server{cfg: cfg, log: log}
 	release := tuneRuntime(cfg)
 	defer release()
@@ -114,7 +115,7 @@ func (s *server) open(ctx context.Context, want roles) error {
 	}
 	s.undo = append(s.undo, s.store.Close)
 	if err := s.seed(ctx); err != nil {
-		return err
+		return fmt.Errorf("using the database: %w", err)
 	}
 	if want.web {
 		if s.listen, err = net.Listen("tcp", s.cfg.Addr); err != nil {
@@ -134,6 +135,7 @@ func (s *server) open(ctx context.Context, want roles) error {
 func (s *server) openWeb(metrics *prometheus.Registry) {
 	s.app = handlers.New(handlers.Options{
 		Store: s.store, Queue: s.client, PublicURL: s.cfg.PublicURL, IngestURL: s.cfg.IngestURL, MaxBodyBytes: s.cfg.MaxBodyBytes,
+		Connections:    mostConnections(),
 		TrustedProxies: s.cfg.TrustedProxies, Egress: relay.EgressPolicy{Allow: s.cfg.EgressAllow},
 		APIRatePerMinute: s.cfg.APIRatePerMinute, ReplaysPerMinute: s.cfg.ReplaysPerMinute,
 		TestFiresPerMinute: s.cfg.TestFiresPerMinute, MetricsToken: s.cfg.MetricsToken, Metrics: metrics, Version: version,
@@ -173,7 +175,7 @@ func (s *server) openQueue(ctx context.Context, want roles) error {
 		Concurrency: s.cfg.Concurrency, RetryScale: s.cfg.RetryScale, AuditDays: s.cfg.AuditDays, Now: s.store.Now, Log: s.log,
 	})
 	if err := s.engine.Start(ctx); err != nil {
-		return err
+		return fmt.Errorf("using the database: %w", err)
 	}
 	s.client.Engine = s.engine
 	s.undo = append(s.undo, func() error {

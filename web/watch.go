@@ -21,6 +21,10 @@ func (s *server) registry() *prometheus.Registry {
 	return r
 }
 
+// mostWatchers is how many connections are served at a time at an address that is for
+// watching only.
+const mostWatchers = 32
+
 // openWatch listens where /metrics, /healthz and /readyz are asked for, if that is
 // an address of its own.
 func (s *server) openWatch(metrics *prometheus.Registry) error {
@@ -31,7 +35,7 @@ func (s *server) openWatch(metrics *prometheus.Registry) error {
 	if err != nil {
 		return fmt.Errorf("REPRISE_METRICS_ADDR: %w", err)
 	}
-	app := handlers.New(handlers.Options{Store: s.store, Queue: s.client, HealthOnly: true, Metrics: metrics, MetricsToken: s.cfg.MetricsToken,
+	app := handlers.New(handlers.Options{Store: s.store, Queue: s.client, HealthOnly: true, Connections: mostWatchers, Metrics: metrics, MetricsToken: s.cfg.MetricsToken,
 		TrustedProxies: s.cfg.TrustedProxies, Version: version, Now: s.store.Now, Log: s.log})
 	go func() { _ = app.Listener(listen) }()
 	s.undo = append(s.undo, func() error { return app.ShutdownWithTimeout(deliveryGrace) })

@@ -26,3 +26,17 @@ func Exec(t testing.TB, url, statement string, args ...any) {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
+
+// Integrity has SQLite look for damage in a database; it answers "ok" if there is none.
+func Integrity(t testing.TB, url string) (says string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if err := db.QueryRowContext(context.Background(), "PRAGMA integrity_check").Scan(&says); err != nil {
+		return err.Error()
+	}
+	return says
+}
