@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-dev/reprise/db/internal/settings"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -19,9 +21,9 @@ func TestAuditLog(t *testing.T) {
 		check(t, w.Audit(t.Context(), relay.AuditEntry{Actor: ann, Action: "session.failed", Data: map[string]any{"n": "?\x00"}}))
 		check(t, w.Audit(t.Context(), relay.AuditEntry{ProjectID: w.project, Actor: ann, Action: "source.paused", Target: "src_1"}))
 		check(t, w.Audit(t.Context(), relay.AuditEntry{ProjectID: w.addProject(t), Actor: ann, Action: "source.paused"}))
-		actions := func(f AuditFilter) string {
+		actions := func(f settings.AuditFilter) string {
 			t.Helper()
-			got, err := w.AuditEntries(t.Context(), w.project, f, Page{})
+			got, err := w.AuditEntries(t.Context(), w.project, f, sqldb.Page{})
 			check(t, err)
 			var words []string
 			for _, e := range got.Rows {
@@ -29,17 +31,17 @@ func TestAuditLog(t *testing.T) {
 			}
 			return strings.Join(words, " ")
 		}
-		equal(t, "all", actions(AuditFilter{}), "source.paused user.created source.created project.created")
-		equal(t, "with log-ins", actions(AuditFilter{Reader: owner.ID}), "source.paused session.failed user.created source.created project.created")
-		equal(t, "action", actions(AuditFilter{Action: "source.created"}), "source.created")
-		equal(t, "actor", actions(AuditFilter{Actor: ann.Name, Reader: owner.ID}), "source.paused session.failed")
-		equal(t, "actor's id", actions(AuditFilter{Actor: relay.PrefixUser.Format(ann.ID)}), "source.paused")
-		equal(t, "from", actions(AuditFilter{From: w.Now()}), "")
-		equal(t, "to", actions(AuditFilter{To: w.Now().Add(-time.Hour)}), "")
-		equal(t, "hostile", actions(AuditFilter{Action: "' OR 1=1--?", Actor: "\x00"}), "")
+		equal(t, "all", actions(settings.AuditFilter{}), "source.paused user.created source.created project.created")
+		equal(t, "with log-ins", actions(settings.AuditFilter{Reader: owner.ID}), "source.paused session.failed user.created source.created project.created")
+		equal(t, "action", actions(settings.AuditFilter{Action: "source.created"}), "source.created")
+		equal(t, "actor", actions(settings.AuditFilter{Actor: ann.Name, Reader: owner.ID}), "source.paused session.failed")
+		equal(t, "actor's id", actions(settings.AuditFilter{Actor: relay.PrefixUser.Format(ann.ID)}), "source.paused")
+		equal(t, "from", actions(settings.AuditFilter{From: w.Now()}), "")
+		equal(t, "to", actions(settings.AuditFilter{To: w.Now().Add(-time.Hour)}), "")
+		equal(t, "hostile", actions(settings.AuditFilter{Action: "' OR 1=1--?", Actor: "\x00"}), "")
 		var paged []string
-		for p := (Page{Limit: 1}); ; {
-			page, err := w.AuditEntries(t.Context(), w.project, AuditFilter{Reader: owner.ID}, p)
+		for p := (sqldb.Page{Limit: 1}); ; {
+			page, err := w.AuditEntries(t.Context(), w.project, settings.AuditFilter{Reader: owner.ID}, p)
 			check(t, err)
 			for _, e := range page.Rows {
 				paged = append(paged, e.Action)
@@ -49,7 +51,7 @@ func TestAuditLog(t *testing.T) {
 			}
 		}
 		equal(t, "page by page", strings.Join(paged, " "), "source.paused session.failed user.created source.created project.created")
-		got, err := w.AuditEntries(t.Context(), w.project, AuditFilter{Action: "source.paused"}, Page{})
+		got, err := w.AuditEntries(t.Context(), w.project, settings.AuditFilter{Action: "source.paused"}, sqldb.Page{})
 		check(t, err)
 		want := ann
 		want.Name = "ann@example.com\uFFFD"
@@ -99,10 +101,10 @@ func (w *world) logIn(t *testing.T, u *relay.User) {
 }
 
 // logIns are the names of those whose log-ins a list has, in order.
-func (w *world) logIns(t *testing.T, project relay.ID, f AuditFilter) string {
+func (w *world) logIns(t *testing.T, project relay.ID, f settings.AuditFilter) string {
 	t.Helper()
 	var names []string
-	for p := (Page{Limit: 2}); ; {
+	for p := (sqldb.Page{Limit: 2}); ; {
 		page, err := w.AuditEntries(t.Context(), project, f, p)
 		check(t, err)
 		for _, e := range page.Rows {
@@ -133,8 +135,8 @@ func TestAuditLogOfAcquaintances(t *testing.T) {
 			c.lone:  "lone lone",
 		} {
 			for _, project := range []relay.ID{w.project, c.second, c.third, {}} {
-				equal(t, reader.Email+" reads", w.logIns(t, project, AuditFilter{Reader: reader.ID}), sees)
-				failures, filter := strings.Fields(sees), AuditFilter{Reader: reader.ID, Action: "session.failed"}
+				equal(t, reader.Email+" reads", w.logIns(t, project, settings.AuditFilter{Reader: reader.ID}), sees)
+				failures, filter := strings.Fields(sees), settings.AuditFilter{Reader: reader.ID, Action: "session.failed"}
 				equal(t, reader.Email+" reads failures", w.logIns(t, project, filter), strings.Join(slices.Compact(failures), " "))
 				for _, u := range everybody {
 					known := strings.Contains(sees, strings.TrimSuffix(u.Email, "@example.com"))
@@ -142,17 +144,17 @@ func TestAuditLogOfAcquaintances(t *testing.T) {
 						if u == c.eve && reader == c.owner { // only as a part of what somebody typed
 							known = false
 						}
-						got := len(strings.Fields(w.logIns(t, project, AuditFilter{Reader: reader.ID, Actor: actor})))
+						got := len(strings.Fields(w.logIns(t, project, settings.AuditFilter{Reader: reader.ID, Actor: actor})))
 						if want := n * map[bool]int{true: 1}[known]; got != want {
 							t.Errorf("%s reads of %s: %d entries, want %d", reader.Email, actor, got, want)
 						}
 					}
 				}
-				equal(t, reader.Email+" reads of an address", w.logIns(t, project, AuditFilter{Reader: reader.ID, Actor: "nobody@example.com"}) != "", reader == c.owner)
+				equal(t, reader.Email+" reads of an address", w.logIns(t, project, settings.AuditFilter{Reader: reader.ID, Actor: "nobody@example.com"}) != "", reader == c.owner)
 			}
 		}
 		for _, project := range []relay.ID{w.project, c.second, c.third} {
-			equal(t, "a key reads", w.logIns(t, project, AuditFilter{}), "")
+			equal(t, "a key reads", w.logIns(t, project, settings.AuditFilter{}), "")
 		}
 	})
 }
@@ -186,7 +188,7 @@ func TestPlansOfTheAuditLog(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		c := w.crowd(t)
 		series, id, blob := "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)", "unhex(printf('%012x%020x', ? + i, i))", "X'%s'"
-		if w.pg {
+		if w.PG {
 			series, id, blob = "WITH n(i) AS (SELECT generate_series(1, ?))", "decode(lpad(to_hex(? + i), 12, '0') || lpad(to_hex(i), 20, '0'), 'hex')", `'\x%s'::bytea`
 		}
 		project, eve := fmt.Sprintf(blob, w.project.Hex()), fmt.Sprintf(blob, c.eve.ID.Hex())
@@ -196,17 +198,17 @@ func TestPlansOfTheAuditLog(t *testing.T) {
 			"CASE i % 2 WHEN 0 THEN 'session.failed' ELSE 'session.started' END, CASE i % 4 WHEN 0 THEN '' WHEN 3 THEN 'src_1' ELSE ? END, '{}' FROM n",
 			100_000, w.Now().UnixMilli(), w.Now().UnixMicro(), c.eve.Email, relay.PrefixUser.Format(c.eve.ID))
 		w.logIn(t, c.ann)
-		if w.pg {
-			_, err := w.w.ExecContext(t.Context(), "ANALYZE")
+		if w.PG {
+			_, err := w.W.ExecContext(t.Context(), "ANALYZE")
 			check(t, err)
 		}
-		w, log := w.watched()
-		page, stranger := Page{Limit: 25}, c.eve.Email
+		w, log := w.seen()
+		page, stranger := sqldb.Page{Limit: 25}, c.eve.Email
 		cases := []planCase{
-			{name: "a key's", index: "audit_list", run: w.listAudit(AuditFilter{}, page)},
+			{name: "a key's", index: "audit_list", run: w.listAudit(settings.AuditFilter{}, page)},
 		}
 		for name, reader := range map[string]relay.ID{"ann": c.ann.ID, "the owner": c.owner.ID} {
-			for what, f := range map[string]AuditFilter{
+			for what, f := range map[string]settings.AuditFilter{
 				"all": {}, "an action": {Action: "session.started"}, "no such action": {Action: "user.password_changed"},
 				"a stranger": {Actor: stranger}, "a stranger's id": {Actor: relay.PrefixUser.Format(c.eve.ID)}, "in time": {From: w.Now().Add(-time.Hour)},
 			} {

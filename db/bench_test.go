@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/db/internal/engine"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -47,7 +48,7 @@ func (w *world) receiveMany(b *testing.B, n int, e *relay.Endpoint) {
 	wait.Wait()
 }
 
-func (w *world) benchReception(e *relay.Endpoint) Reception {
+func (w *world) benchReception(e *relay.Endpoint) engine.Reception {
 	in := w.reception(e)
 	in.Payload.Headers = append(in.Payload.Headers, relay.Header{Name: "User-Agent", Value: "Provider/1.0"},
 		relay.Header{Name: "X-Signature", Value: "sha256=0f2d7b5cbd0e7a3d1c6e4f2b9a8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d"})

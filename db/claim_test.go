@@ -10,6 +10,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/db/internal/engine"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -23,7 +24,7 @@ func (w *world) lined(t *testing.T, e *relay.Endpoint, lane relay.Lane, due time
 	return in.Deliveries[0].ID
 }
 
-func idsOf(claims []Claim) []relay.ID {
+func idsOf(claims []engine.Claim) []relay.ID {
 	var ids []relay.ID
 	for _, c := range claims {
 		ids = append(ids, c.DeliveryID)
@@ -43,7 +44,7 @@ func TestClaimOrder(t *testing.T) {
 		w.lined(t, a, relay.LaneLive, now.Add(time.Hour)) // not due
 		claim := func(limit int, lanes ...relay.Lane) []relay.ID {
 			t.Helper()
-			claims, _, err := w.Claim(t.Context(), Lease{Owner: 1, Until: w.Now().Add(time.Minute)}, ClaimRequest{EndpointID: a.ID, Limit: limit, Lanes: lanes})
+			claims, _, err := w.Claim(t.Context(), engine.Lease{Owner: 1, Until: w.Now().Add(time.Minute)}, engine.ClaimRequest{EndpointID: a.ID, Limit: limit, Lanes: lanes})
 			check(t, err)
 			return idsOf(claims)
 		}
@@ -70,10 +71,10 @@ func TestClaimTellsAll(t *testing.T) {
 		e := w.addEndpoint(t)
 		in := w.receive(t, e)
 		until := w.Now().Add(time.Minute)
-		claims, _, err := w.Claim(t.Context(), Lease{Owner: 9, Until: until}, ClaimRequest{EndpointID: e.ID, Limit: 5, Lanes: everyLane})
+		claims, _, err := w.Claim(t.Context(), engine.Lease{Owner: 9, Until: until}, engine.ClaimRequest{EndpointID: e.ID, Limit: 5, Lanes: everyLane})
 		check(t, err)
 		d := in.Deliveries[0]
-		want := Claim{DeliveryID: d.ID, Fence: 1, ProjectID: w.project, EventID: in.Event.ID, EndpointID: e.ID, SourceID: w.source.ID,
+		want := engine.Claim{DeliveryID: d.ID, Fence: 1, ProjectID: w.project, EventID: in.Event.ID, EndpointID: e.ID, SourceID: w.source.ID,
 			EventType: "invoice.paid", Status: relay.DeliveryPending, Trigger: relay.TriggerIngest, CreatedAt: d.CreatedAt}
 		if len(claims) != 1 || claims[0] != want {
 			t.Errorf("got %+v, want %+v", claims, want)
@@ -101,7 +102,7 @@ func TestClaimersNeverShare(t *testing.T) {
 		}
 		wait.Wait()
 		stores := []*Store{w.Store, w.Store}
-		if w.pg {
+		if w.PG {
 			stores[1] = w.beside(t)
 		}
 		var mu sync.Mutex
@@ -133,7 +134,7 @@ func TestClaimersNeverShare(t *testing.T) {
 
 func TestClaimBoundsLeasesOverProcesses(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		if !w.pg {
+		if !w.PG {
 			return // on SQLite the one process counts by itself
 		}
 		e := w.addEndpoint(t)
@@ -142,8 +143,8 @@ func TestClaimBoundsLeasesOverProcesses(t *testing.T) {
 		}
 		stores := []*Store{w.Store, w.beside(t)}
 		claim := func(s *Store) {
-			_, _, err := s.Claim(t.Context(), Lease{Owner: 1, Until: w.Now().Add(time.Minute)},
-				ClaimRequest{EndpointID: e.ID, Limit: 3, Lanes: everyLane, MaxLeased: 10})
+			_, _, err := s.Claim(t.Context(), engine.Lease{Owner: 1, Until: w.Now().Add(time.Minute)},
+				engine.ClaimRequest{EndpointID: e.ID, Limit: 3, Lanes: everyLane, MaxLeased: 10})
 			if err != nil {
 				t.Error(err)
 			}
@@ -165,13 +166,13 @@ func TestClaimersDoNotWaitForEachOther(t *testing.T) {
 	w := newWorld(t, dbtest.Postgres(t))
 	e := w.addEndpoint(t)
 	held, free := w.receive(t, e).Deliveries[0].ID, w.receive(t, e).Deliveries[0].ID
-	check(t, w.write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
-		if _, err := w.lockDelivery(ctx, tx, w.project, held); err != nil {
+	check(t, w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+		if _, err := w.LockDelivery(ctx, tx, w.project, held); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		claims, _, err := w.Claim(ctx, Lease{Owner: 1, Until: w.Now().Add(time.Minute)}, ClaimRequest{EndpointID: e.ID, Limit: 2, Lanes: everyLane})
+		claims, _, err := w.Claim(ctx, engine.Lease{Owner: 1, Until: w.Now().Add(time.Minute)}, engine.ClaimRequest{EndpointID: e.ID, Limit: 2, Lanes: everyLane})
 		if got := idsOf(claims); !slices.Equal(got, []relay.ID{free}) {
 			t.Errorf("claimed %v, want %v", got, free)
 		}
@@ -194,8 +195,8 @@ func TestDueEndpoints(t *testing.T) {
 		claimFrom(t, w.Store, 1, idle)
 		got, err := w.DueEndpoints(t.Context())
 		check(t, err)
-		want := map[DueEndpoint]bool{{a.ID, relay.LaneLive, now.Add(time.Minute)}: true, {a.ID, relay.LaneReplay, now}: true,
-			{b.ID, relay.LaneRetry, now}: true}
+		want := map[engine.DueEndpoint]bool{{EndpointID: a.ID, Lane: relay.LaneLive, DueAt: now.Add(time.Minute)}: true, {EndpointID: a.ID, Lane: relay.LaneReplay, DueAt: now}: true,
+			{EndpointID: b.ID, Lane: relay.LaneRetry, DueAt: now}: true}
 		for _, d := range got {
 			if !want[d] {
 				t.Errorf("unexpected %+v", d)

@@ -3,13 +3,14 @@ package db
 import (
 	"testing"
 
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
 // demoWorld opens a database as a program does that serves, with --demo or without.
 func demoWorld(t *testing.T, url string, demo bool) *world {
 	t.Helper()
-	s, err := Open(t.Context(), Options{URL: url, Key: testKey, Migrate: true, Exclusive: true, Demo: demo})
+	s, err := Open(t.Context(), sqldb.Options{URL: url, Key: testKey, Migrate: true, Exclusive: true, Demo: demo})
 	check(t, err)
 	project, err := s.DefaultProject(t.Context())
 	check(t, err)
@@ -38,11 +39,11 @@ func TestTheDemoTakesOnlyItsOwnDatabase(t *testing.T) {
 			use.make(w)
 			exec(t, w.Store, "DELETE FROM schema_migrations WHERE name = '0008'")
 			check(t, w.Close())
-			err := tryOpen(t, Options{URL: url, Migrate: true, Demo: true})
+			err := tryOpen(t, sqldb.Options{URL: url, Migrate: true, Demo: true})
 			if relay.KindOf(err) != relay.KindConflict {
 				t.Fatalf("with %s: %v", name, err)
 			}
-			if err := tryOpen(t, Options{URL: url}); err == nil {
+			if err := tryOpen(t, sqldb.Options{URL: url}); err == nil {
 				t.Errorf("with %s it was migrated before it was refused", name)
 			}
 			w = demoWorld(t, url, false)
@@ -88,7 +89,7 @@ func TestTheDemoClearsNothingOfOthers(t *testing.T) {
 		w = demoWorld(t, url, false)
 		w.addSource(t, w.project)
 		check(t, w.Close())
-		if err := tryOpen(t, Options{URL: url, Migrate: true, Demo: true}); relay.KindOf(err) != relay.KindConflict {
+		if err := tryOpen(t, sqldb.Options{URL: url, Migrate: true, Demo: true}); relay.KindOf(err) != relay.KindConflict {
 			t.Fatalf("it was taken: %v", err)
 		}
 		w = demoWorld(t, url, false)

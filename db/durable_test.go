@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 )
 
 // TestCommitsWaitForTheDisk asks the databases whether a commit that is answered is
@@ -12,7 +13,7 @@ func TestCommitsWaitForTheDisk(t *testing.T) {
 	t.Parallel()
 	says := func(w *world, query string) (answer string) {
 		t.Helper()
-		check(t, w.w.DB.QueryRowContext(t.Context(), query).Scan(&answer))
+		check(t, w.W.DB.QueryRowContext(t.Context(), query).Scan(&answer))
 		return answer
 	}
 	use := func(url string) *world {
@@ -33,9 +34,9 @@ func TestCommitsWaitForTheDisk(t *testing.T) {
 		t.Cleanup(server.Stop)
 		w := use(server.URL)
 		equal(t, "synchronous_commit of pages", says(w, "SHOW synchronous_commit"), "on")
-		for d, want := range map[durability]string{durable: "on", synced: "on", lazy: "off"} {
+		for d, want := range map[sqldb.Durability]string{sqldb.Durable: "on", sqldb.Synced: "on", sqldb.Lazy: "off"} {
 			var answer string
-			check(t, w.hot.(*pgHot).poolFor(d).QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&answer))
+			check(t, w.Hot.(*sqldb.PGHot).PoolFor(d).QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&answer))
 			equal(t, "synchronous_commit", answer, want)
 		}
 	})

@@ -10,6 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/uptrace/bun"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/settings"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -31,10 +34,10 @@ func TestSources(t *testing.T) {
 		wantKind(t, err, relay.KindNotFound)
 		_, err = w.UpdateSource(t.Context(), w.project, src.ID, system, func(s *relay.Source) error { s.Slug = w.source.Slug; return nil })
 		wantKind(t, err, relay.KindConflict)
-		page, err := w.Sources(t.Context(), w.project, Page{Limit: 1})
+		page, err := w.Sources(t.Context(), w.project, sqldb.Page{Limit: 1})
 		check(t, err)
 		equal(t, "newest", page.Rows[0].ID, src.ID)
-		page, err = w.Sources(t.Context(), w.project, Page{Limit: 1, Cursor: page.Next})
+		page, err = w.Sources(t.Context(), w.project, sqldb.Page{Limit: 1, Cursor: page.Next})
 		check(t, err)
 		equal(t, "older", page.Rows[0].ID, w.source.ID)
 		equal(t, "more", page.Next, "")
@@ -68,7 +71,7 @@ func TestEndpoints(t *testing.T) {
 		})
 		check(t, err)
 		equal(t, "in force", w.Config().EndpointsOf(w.project)[0].URL, changed.URL)
-		entries, err := w.AuditEntries(t.Context(), w.project, AuditFilter{Action: "endpoint.updated"}, Page{})
+		entries, err := w.AuditEntries(t.Context(), w.project, settings.AuditFilter{Action: "endpoint.updated"}, sqldb.Page{})
 		check(t, err)
 		if diff := cmp.Diff(map[string]any{"changed": []any{"url", "source_ids", "max_in_flight"}}, entries.Rows[0].Data); diff != "" {
 			t.Error(diff)
@@ -131,7 +134,7 @@ func TestDeleteEndpointDiscardsWhatWaits(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		e, other := w.addEndpoint(t), w.addEndpoint(t)
 		var wait sync.WaitGroup
-		for range discardRows + 50 {
+		for range engine.DiscardRows + 50 {
 			wait.Go(func() { w.receive(t, e, other) })
 		}
 		wait.Wait()
@@ -143,15 +146,15 @@ func TestDeleteEndpointDiscardsWhatWaits(t *testing.T) {
 		wantKind(t, w.DeleteEndpoint(t.Context(), w.project, e.ID, system), relay.KindNotFound)
 		equal(t, "deleted", w.Config().Deleted(e.ID), true)
 		equal(t, "secrets left", number(t, w.Store, "SELECT count(*) FROM secrets"), 1)
-		equal(t, "discarded", number(t, w.Store, "SELECT count(*) FROM deliveries WHERE status = 'discarded' AND endpoint_id = ?", e.ID), discardRows+49)
+		equal(t, "discarded", number(t, w.Store, "SELECT count(*) FROM deliveries WHERE status = 'discarded' AND endpoint_id = ?", e.ID), engine.DiscardRows+49)
 		equal(t, "stale", record(t, w.Store, outcome(w.Store, sent[0], relay.DeliveryDelivered)), true)
 		equal(t, "delivered before", w.delivery(t, done.DeliveryID).Status, relay.DeliveryDelivered)
 		equal(t, "event", w.event(t, done.EventID).Status, relay.EventForwarding)
-		for _, c := range claimFrom(t, w.Store, discardRows+50, other) {
+		for _, c := range claimFrom(t, w.Store, engine.DiscardRows+50, other) {
 			w.Record(t.Context(), outcome(w.Store, c, relay.DeliveryDelivered), func(bool, error) {})
 		}
 		eventually(t, "every event is delivered", func() bool {
-			return number(t, w.Store, "SELECT count(*) FROM events WHERE status = 'delivered'") == discardRows+50
+			return number(t, w.Store, "SELECT count(*) FROM events WHERE status = 'delivered'") == engine.DiscardRows+50
 		})
 	})
 }
@@ -165,7 +168,7 @@ func TestDiscardDeletedAfterACrash(t *testing.T) {
 			w.receive(t, e, other)
 		}
 		claimFrom(t, w.Store, 2, e)
-		check(t, w.changeConfig(t.Context(), relay.AuditEntry{}, func(ctx context.Context, tx bun.Tx) error {
+		check(t, w.ChangeConfig(t.Context(), relay.AuditEntry{}, func(ctx context.Context, tx bun.Tx) error {
 			_, err := tx.ExecContext(ctx, "UPDATE endpoints SET deleted_at = 1 WHERE id = ?", e.ID)
 			return err
 		}))

@@ -45,10 +45,10 @@ func (w *world) fillDisk(t *testing.T) (room func()) {
 	t.Helper()
 	run := func(query string) {
 		t.Helper()
-		_, err := w.w.DB.ExecContext(t.Context(), query)
+		_, err := w.W.DB.ExecContext(t.Context(), query)
 		check(t, err)
 	}
-	if !w.pg {
+	if !w.PG {
 		run("PRAGMA max_page_count = 1") // not below what there is
 		return func() { run("PRAGMA max_page_count = 1000000") }
 	}

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/lists"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -19,11 +22,11 @@ func TestPagesLoseAndRepeatNothing(t *testing.T) {
 		}
 		slices.Reverse(want)
 		var events, deliveries []relay.ID
-		p, q := Page{Limit: 4}, Page{Limit: 4}
+		p, q := sqldb.Page{Limit: 4}, sqldb.Page{Limit: 4}
 		for {
-			es, err := w.Events(t.Context(), w.project, EventFilter{SourceID: w.source.ID}, p)
+			es, err := w.Events(t.Context(), w.project, lists.EventFilter{SourceID: w.source.ID}, p)
 			check(t, err)
-			ds, err := w.Deliveries(t.Context(), w.project, DeliveryFilter{EndpointID: e.ID, Status: relay.DeliveryPending}, q)
+			ds, err := w.Deliveries(t.Context(), w.project, lists.DeliveryFilter{EndpointID: e.ID, Status: relay.DeliveryPending}, q)
 			check(t, err)
 			for _, ev := range es.Rows {
 				events = append(events, ev.ID)
@@ -51,12 +54,12 @@ func TestPageEndsExactly(t *testing.T) {
 			w.receive(t)
 		}
 		for limit, next := range map[int]bool{3: true, 4: false, 5: false, 0: false, -1: false} {
-			page, err := w.Events(t.Context(), w.project, EventFilter{}, Page{Limit: limit})
+			page, err := w.Events(t.Context(), w.project, lists.EventFilter{}, sqldb.Page{Limit: limit})
 			check(t, err)
 			equal(t, fmt.Sprint("more after ", limit), page.Next != "", next)
 		}
-		equal(t, "limit of 0", Page{}.limit(), 25)
-		equal(t, "limit of a million", Page{Limit: 1e6}.limit(), 100)
+		equal(t, "limit of 0", sqldb.Page{}.Most(), 25)
+		equal(t, "limit of a million", sqldb.Page{Limit: 1e6}.Most(), 100)
 	})
 }
 
@@ -66,25 +69,25 @@ func TestCursorsAreBoundToTheirList(t *testing.T) {
 		for range 3 {
 			w.receive(t)
 		}
-		page, err := w.Events(t.Context(), w.project, EventFilter{}, Page{Limit: 1})
+		page, err := w.Events(t.Context(), w.project, lists.EventFilter{}, sqldb.Page{Limit: 1})
 		check(t, err)
 		good := page.Next
-		_, err = w.Events(t.Context(), w.project, EventFilter{}, Page{Limit: 50, Cursor: good})
+		_, err = w.Events(t.Context(), w.project, lists.EventFilter{}, sqldb.Page{Limit: 50, Cursor: good})
 		check(t, err)
 		no := false
-		for _, f := range []EventFilter{{EventType: "a"}, {SourceID: w.source.ID}, {Status: relay.EventFailed}, {SignatureValid: &no}, {Q: "x"},
+		for _, f := range []lists.EventFilter{{EventType: "a"}, {SourceID: w.source.ID}, {Status: relay.EventFailed}, {SignatureValid: &no}, {Q: "x"},
 			{IdempotencyKey: "k"}, {From: w.Now()}, {To: w.Now()}, {Since: relay.NewID()}} {
-			_, err := w.Events(t.Context(), w.project, f, Page{Cursor: good})
+			_, err := w.Events(t.Context(), w.project, f, sqldb.Page{Cursor: good})
 			wantKind(t, err, relay.KindInvalidRequest)
 		}
-		_, err = w.Events(t.Context(), other, EventFilter{}, Page{Cursor: good})
+		_, err = w.Events(t.Context(), other, lists.EventFilter{}, sqldb.Page{Cursor: good})
 		wantKind(t, err, relay.KindInvalidRequest)
-		_, err = w.Deliveries(t.Context(), w.project, DeliveryFilter{}, Page{Cursor: good})
+		_, err = w.Deliveries(t.Context(), w.project, lists.DeliveryFilter{}, sqldb.Page{Cursor: good})
 		wantKind(t, err, relay.KindInvalidRequest)
-		_, err = w.Endpoints(t.Context(), w.project, Page{Cursor: good})
+		_, err = w.Endpoints(t.Context(), w.project, sqldb.Page{Cursor: good})
 		wantKind(t, err, relay.KindInvalidRequest)
 		for _, bad := range []string{"x", good + "A", good[1:], "%00", "\x00", "' OR 1=1--", string(bytes.Repeat([]byte("A"), 10000))} {
-			_, err = w.Events(t.Context(), w.project, EventFilter{}, Page{Cursor: bad})
+			_, err = w.Events(t.Context(), w.project, lists.EventFilter{}, sqldb.Page{Cursor: bad})
 			wantKind(t, err, relay.KindInvalidRequest)
 		}
 	})
@@ -93,8 +96,8 @@ func TestCursorsAreBoundToTheirList(t *testing.T) {
 func TestEventFilters(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		e, source := w.addEndpoint(t), w.addSource(t, w.project)
-		var all []Reception
-		add := func(change func(*Reception)) relay.ID {
+		var all []engine.Reception
+		add := func(change func(*engine.Reception)) relay.ID {
 			t.Helper()
 			w.clock.advance(time.Minute)
 			in := w.reception(e)
@@ -104,63 +107,63 @@ func TestEventFilters(t *testing.T) {
 			all = append(all, in)
 			return in.Event.ID
 		}
-		plain := add(func(*Reception) {})
-		typed := add(func(r *Reception) { r.Event.EventType = "customer.created" })
-		sourced := add(func(r *Reception) { r.Event.SourceID = source.ID })
-		keyed := add(func(r *Reception) { r.Event.IdempotencyKey, r.DedupUntil = "key?1", w.Now().Add(time.Hour) })
-		invalid := add(func(r *Reception) {
+		plain := add(func(*engine.Reception) {})
+		typed := add(func(r *engine.Reception) { r.Event.EventType = "customer.created" })
+		sourced := add(func(r *engine.Reception) { r.Event.SourceID = source.ID })
+		keyed := add(func(r *engine.Reception) { r.Event.IdempotencyKey, r.DedupUntil = "key?1", w.Now().Add(time.Hour) })
+		invalid := add(func(r *engine.Reception) {
 			r.Event.Status, r.Event.SignatureValid, r.Event.Verdict = relay.EventRejected, false, relay.VerdictBadSignature
 		})
-		body := add(func(r *Reception) { r.Payload.Body = []byte("\x00needle' OR 1=1--\xff") })
+		body := add(func(r *engine.Reception) { r.Payload.Body = []byte("\x00needle' OR 1=1--\xff") })
 		order := relay.NewID().UUID()
-		traced := add(func(r *Reception) {
+		traced := add(func(r *engine.Reception) {
 			r.Payload.Headers = relay.Headers{{Name: "X-Trace", Value: "trace-77"}, {Name: "X-Api-Key", Value: "hidden"}}
 			r.Payload.Body = []byte(`{"order":"` + order + `","name":"zo\u00eb \u65e5\u672c","url":"https:\/\/a\/b","event":"` + plain.UUID() + `"}`)
 		})
 		yes, no := true, false
 		at := func(i int) time.Time { return all[i].Event.ReceivedAt }
 		for name, c := range map[string]struct {
-			f    EventFilter
+			f    lists.EventFilter
 			want []relay.ID
 		}{
-			"none":           {EventFilter{}, []relay.ID{traced, body, invalid, keyed, sourced, typed, plain}},
-			"type":           {EventFilter{EventType: "customer.created"}, []relay.ID{typed}},
-			"source":         {EventFilter{SourceID: source.ID}, []relay.ID{sourced}},
-			"key":            {EventFilter{IdempotencyKey: "key?1"}, []relay.ID{keyed}},
-			"invalid":        {EventFilter{SignatureValid: &no}, []relay.ID{invalid}},
-			"valid, typed":   {EventFilter{SignatureValid: &yes, EventType: "customer.created"}, []relay.ID{typed}},
-			"status":         {EventFilter{Status: relay.EventRejected}, []relay.ID{invalid}},
-			"from":           {EventFilter{From: at(4)}, []relay.ID{traced, body, invalid}},
-			"to":             {EventFilter{To: at(2)}, []relay.ID{typed, plain}},
-			"between":        {EventFilter{From: at(1), To: at(1).Add(time.Microsecond)}, []relay.ID{typed}},
-			"before all":     {EventFilter{To: time.Unix(0, 0)}, nil},
-			"after 1970":     {EventFilter{From: time.Unix(0, 0), EventType: "customer.created"}, []relay.ID{typed}},
-			"since":          {EventFilter{Since: keyed}, []relay.ID{traced, body, invalid}},
-			"q type":         {EventFilter{Q: "omer.cre"}, []relay.ID{typed}},
-			"q key":          {EventFilter{Q: "key?1"}, []relay.ID{keyed}},
-			"q part of key":  {EventFilter{Q: "KEY?"}, []relay.ID{keyed}},
-			"q body":         {EventFilter{Q: "\x00needle' OR"}, []relay.ID{body}},
-			"q invalid text": {EventFilter{Q: "--\xff"}, []relay.ID{body}},
-			"q injection":    {EventFilter{Q: "' OR 1=1--"}, []relay.ID{body}},
-			"q wildcard":     {EventFilter{Q: "%"}, nil},
-			"q in a body":    {EventFilter{Q: order}, []relay.ID{traced}},
-			"q case":         {EventFilter{Q: "zoË"}, []relay.ID{traced}},
-			"q escape":       {EventFilter{Q: `ZO\u00eb`}, []relay.ID{traced}},
-			"q script":       {EventFilter{Q: "日本"}, []relay.ID{traced}},
-			"q slash":        {EventFilter{Q: "https://A/b"}, []relay.ID{traced}},
-			"q header":       {EventFilter{Q: "TRACE-77"}, []relay.ID{traced}},
-			"q header name":  {EventFilter{Q: "x-trace"}, nil},
-			"q secret":       {EventFilter{Q: "hidden"}, nil},
-			"q id and text":  {EventFilter{Q: plain.UUID()}, []relay.ID{plain, traced}},
-			"q in a type":    {EventFilter{Q: "needle", EventType: "customer.created"}, nil},
-			"q id":           {EventFilter{Q: relay.PrefixEvent.Format(typed)}, []relay.ID{typed}},
-			"q bare id":      {EventFilter{Q: typed.Hex()}, []relay.ID{typed}},
-			"q delivery":     {EventFilter{Q: relay.PrefixDelivery.Format(all[2].Deliveries[0].ID)}, []relay.ID{sourced}},
-			"q unknown id":   {EventFilter{Q: relay.NewID().UUID()}, nil},
-			"hostile type":   {EventFilter{EventType: "' OR 1=1--"}, nil},
-			"hostile status": {EventFilter{Status: "'; DROP TABLE events; --\x00?"}, nil},
+			"none":           {lists.EventFilter{}, []relay.ID{traced, body, invalid, keyed, sourced, typed, plain}},
+			"type":           {lists.EventFilter{EventType: "customer.created"}, []relay.ID{typed}},
+			"source":         {lists.EventFilter{SourceID: source.ID}, []relay.ID{sourced}},
+			"key":            {lists.EventFilter{IdempotencyKey: "key?1"}, []relay.ID{keyed}},
+			"invalid":        {lists.EventFilter{SignatureValid: &no}, []relay.ID{invalid}},
+			"valid, typed":   {lists.EventFilter{SignatureValid: &yes, EventType: "customer.created"}, []relay.ID{typed}},
+			"status":         {lists.EventFilter{Status: relay.EventRejected}, []relay.ID{invalid}},
+			"from":           {lists.EventFilter{From: at(4)}, []relay.ID{traced, body, invalid}},
+			"to":             {lists.EventFilter{To: at(2)}, []relay.ID{typed, plain}},
+			"between":        {lists.EventFilter{From: at(1), To: at(1).Add(time.Microsecond)}, []relay.ID{typed}},
+			"before all":     {lists.EventFilter{To: time.Unix(0, 0)}, nil},
+			"after 1970":     {lists.EventFilter{From: time.Unix(0, 0), EventType: "customer.created"}, []relay.ID{typed}},
+			"since":          {lists.EventFilter{Since: keyed}, []relay.ID{traced, body, invalid}},
+			"q type":         {lists.EventFilter{Q: "omer.cre"}, []relay.ID{typed}},
+			"q key":          {lists.EventFilter{Q: "key?1"}, []relay.ID{keyed}},
+			"q part of key":  {lists.EventFilter{Q: "KEY?"}, []relay.ID{keyed}},
+			"q body":         {lists.EventFilter{Q: "\x00needle' OR"}, []relay.ID{body}},
+			"q invalid text": {lists.EventFilter{Q: "--\xff"}, []relay.ID{body}},
+			"q injection":    {lists.EventFilter{Q: "' OR 1=1--"}, []relay.ID{body}},
+			"q wildcard":     {lists.EventFilter{Q: "%"}, nil},
+			"q in a body":    {lists.EventFilter{Q: order}, []relay.ID{traced}},
+			"q case":         {lists.EventFilter{Q: "zoË"}, []relay.ID{traced}},
+			"q escape":       {lists.EventFilter{Q: `ZO\u00eb`}, []relay.ID{traced}},
+			"q script":       {lists.EventFilter{Q: "日本"}, []relay.ID{traced}},
+			"q slash":        {lists.EventFilter{Q: "https://A/b"}, []relay.ID{traced}},
+			"q header":       {lists.EventFilter{Q: "TRACE-77"}, []relay.ID{traced}},
+			"q header name":  {lists.EventFilter{Q: "x-trace"}, nil},
+			"q secret":       {lists.EventFilter{Q: "hidden"}, nil},
+			"q id and text":  {lists.EventFilter{Q: plain.UUID()}, []relay.ID{plain, traced}},
+			"q in a type":    {lists.EventFilter{Q: "needle", EventType: "customer.created"}, nil},
+			"q id":           {lists.EventFilter{Q: relay.PrefixEvent.Format(typed)}, []relay.ID{typed}},
+			"q bare id":      {lists.EventFilter{Q: typed.Hex()}, []relay.ID{typed}},
+			"q delivery":     {lists.EventFilter{Q: relay.PrefixDelivery.Format(all[2].Deliveries[0].ID)}, []relay.ID{sourced}},
+			"q unknown id":   {lists.EventFilter{Q: relay.NewID().UUID()}, nil},
+			"hostile type":   {lists.EventFilter{EventType: "' OR 1=1--"}, nil},
+			"hostile status": {lists.EventFilter{Status: "'; DROP TABLE events; --\x00?"}, nil},
 		} {
-			got, err := w.Events(t.Context(), w.project, c.f, Page{})
+			got, err := w.Events(t.Context(), w.project, c.f, sqldb.Page{})
 			check(t, err)
 			var ids []relay.ID
 			for _, ev := range got.Rows {
@@ -175,7 +178,7 @@ func TestEventFilters(t *testing.T) {
 				equal(t, name+" counted", n, min(len(c.want), 4))
 			}
 		}
-		foreign, err := w.Events(t.Context(), w.addProject(t), EventFilter{Q: relay.PrefixEvent.Format(plain)}, Page{})
+		foreign, err := w.Events(t.Context(), w.addProject(t), lists.EventFilter{Q: relay.PrefixEvent.Format(plain)}, sqldb.Page{})
 		check(t, err)
 		equal(t, "found from another project", len(foreign.Rows), 0)
 	})
@@ -195,8 +198,8 @@ func TestSearchPages(t *testing.T) {
 		}
 		slices.Reverse(want)
 		var got []relay.ID
-		for p := (Page{Limit: 4}); ; {
-			page, err := w.Events(t.Context(), w.project, EventFilter{Q: "needle"}, p)
+		for p := (sqldb.Page{Limit: 4}); ; {
+			page, err := w.Events(t.Context(), w.project, lists.EventFilter{Q: "needle"}, p)
 			check(t, err)
 			for _, ev := range page.Rows {
 				got = append(got, ev.ID)
@@ -219,9 +222,9 @@ func TestDeliveryFilters(t *testing.T) {
 		record(t, w.Store, outcome(w.Store, dead, relay.DeliveryDLQ))
 		replay, err := w.ReplayDelivery(t.Context(), w.project, first.Deliveries[0].ID, system, unlimited)
 		check(t, err)
-		ids := func(f DeliveryFilter) (out []relay.ID) {
+		ids := func(f lists.DeliveryFilter) (out []relay.ID) {
 			t.Helper()
-			got, err := w.Deliveries(t.Context(), w.project, f, Page{})
+			got, err := w.Deliveries(t.Context(), w.project, f, sqldb.Page{})
 			check(t, err)
 			for _, d := range got.Rows {
 				out = append(out, d.ID)
@@ -233,20 +236,20 @@ func TestDeliveryFilters(t *testing.T) {
 			return out
 		}
 		for name, c := range map[string]struct {
-			f    DeliveryFilter
+			f    lists.DeliveryFilter
 			want int
 		}{
-			"all": {DeliveryFilter{}, 4}, "endpoint": {DeliveryFilter{EndpointID: b.ID}, 1}, "event": {DeliveryFilter{EventID: second.Event.ID}, 1},
-			"source": {DeliveryFilter{SourceID: w.source.ID}, 4}, "other source": {DeliveryFilter{SourceID: a.ID}, 0},
-			"type": {DeliveryFilter{EventType: "invoice.paid"}, 4}, "status": {DeliveryFilter{Status: relay.DeliveryDLQ}, 1},
-			"no replay": {DeliveryFilter{ReplayID: relay.NewID()}, 0}, "since": {DeliveryFilter{Since: second.Deliveries[0].ID}, 1},
-			"dead letters":          {DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, 0},
-			"newest of an endpoint": {DeliveryFilter{EndpointID: a.ID, NewestOnly: true}, 2},
-			"from":                  {DeliveryFilter{From: replay.CreatedAt}, 1}, "to": {DeliveryFilter{To: replay.CreatedAt, EndpointID: a.ID}, 2},
+			"all": {lists.DeliveryFilter{}, 4}, "endpoint": {lists.DeliveryFilter{EndpointID: b.ID}, 1}, "event": {lists.DeliveryFilter{EventID: second.Event.ID}, 1},
+			"source": {lists.DeliveryFilter{SourceID: w.source.ID}, 4}, "other source": {lists.DeliveryFilter{SourceID: a.ID}, 0},
+			"type": {lists.DeliveryFilter{EventType: "invoice.paid"}, 4}, "status": {lists.DeliveryFilter{Status: relay.DeliveryDLQ}, 1},
+			"no replay": {lists.DeliveryFilter{ReplayID: relay.NewID()}, 0}, "since": {lists.DeliveryFilter{Since: second.Deliveries[0].ID}, 1},
+			"dead letters":          {lists.DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, 0},
+			"newest of an endpoint": {lists.DeliveryFilter{EndpointID: a.ID, NewestOnly: true}, 2},
+			"from":                  {lists.DeliveryFilter{From: replay.CreatedAt}, 1}, "to": {lists.DeliveryFilter{To: replay.CreatedAt, EndpointID: a.ID}, 2},
 		} {
 			equal(t, name, len(ids(c.f)), c.want)
 		}
-		if got := ids(DeliveryFilter{Status: relay.DeliveryDLQ}); !slices.Equal(got, []relay.ID{first.Deliveries[0].ID}) {
+		if got := ids(lists.DeliveryFilter{Status: relay.DeliveryDLQ}); !slices.Equal(got, []relay.ID{first.Deliveries[0].ID}) {
 			t.Errorf("dead letter: %v", got)
 		}
 	})

@@ -15,6 +15,10 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/lists"
+	"github.com/reprise-dev/reprise/db/internal/settings"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -32,7 +36,7 @@ func onBothURLs(t *testing.T, test func(t *testing.T, url string)) {
 	})
 }
 
-func tryOpen(t *testing.T, o Options) error {
+func tryOpen(t *testing.T, o sqldb.Options) error {
 	t.Helper()
 	if o.Key == nil {
 		o.Key = testKey
@@ -47,27 +51,27 @@ func tryOpen(t *testing.T, o Options) error {
 func TestOpenRefusesUnknownURLs(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "mysql://x", "reprise.db", "sqlite://"} {
-		if tryOpen(t, Options{URL: url, Migrate: true}) == nil {
+		if tryOpen(t, sqldb.Options{URL: url, Migrate: true}) == nil {
 			t.Errorf("%q was opened", url)
 		}
 	}
-	if tryOpen(t, Options{URL: sqliteURL(t), Key: []byte("short"), Migrate: true}) == nil {
+	if tryOpen(t, sqldb.Options{URL: sqliteURL(t), Key: []byte("short"), Migrate: true}) == nil {
 		t.Error("a short key was taken")
 	}
 }
 
 func TestOpenChecksTheSchema(t *testing.T) {
 	onBothURLs(t, func(t *testing.T, url string) {
-		if err := tryOpen(t, Options{URL: url}); !errors.Is(err, ErrOutdated) {
+		if err := tryOpen(t, sqldb.Options{URL: url}); !errors.Is(err, sqldb.ErrOutdated) {
 			t.Errorf("an empty database: %v", err)
 		}
-		check(t, tryOpen(t, Options{URL: url, Migrate: true}))
-		check(t, tryOpen(t, Options{URL: url}))
-		s := openStore(t, Options{URL: url})
+		check(t, tryOpen(t, sqldb.Options{URL: url, Migrate: true}))
+		check(t, tryOpen(t, sqldb.Options{URL: url}))
+		s := openStore(t, sqldb.Options{URL: url})
 		exec(t, s, "INSERT INTO schema_migrations (name, group_id, migrated_at) VALUES ('0999', 9, ?)", time.Now())
 		for _, migrate := range []bool{true, false} {
-			var unknown *SchemaError
-			if err := tryOpen(t, Options{URL: url, Migrate: migrate}); !errors.As(err, &unknown) || len(unknown.Unknown) != 1 || unknown.Unknown[0] != "0999" {
+			var unknown *sqldb.SchemaError
+			if err := tryOpen(t, sqldb.Options{URL: url, Migrate: migrate}); !errors.As(err, &unknown) || len(unknown.Unknown) != 1 || unknown.Unknown[0] != "0999" {
 				t.Errorf("a newer schema: %v", err)
 			}
 		}
@@ -79,23 +83,23 @@ func TestOpenMigratesOnce(t *testing.T) {
 		var wait sync.WaitGroup
 		for range 6 {
 			wait.Go(func() {
-				if err := tryOpen(t, Options{URL: url, Migrate: true}); err != nil {
+				if err := tryOpen(t, sqldb.Options{URL: url, Migrate: true}); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wait.Wait()
-		equal(t, "steps", number(t, openStore(t, Options{URL: url}), "SELECT count(*) FROM schema_migrations"), len(migrations().Sorted()))
+		equal(t, "steps", number(t, openStore(t, sqldb.Options{URL: url}), "SELECT count(*) FROM schema_migrations"), len(sqldb.Migrations().Sorted()))
 	})
 }
 
 func TestOpenRefusesAnotherKey(t *testing.T) {
 	onBothURLs(t, func(t *testing.T, url string) {
-		check(t, tryOpen(t, Options{URL: url, Migrate: true}))
-		if err := tryOpen(t, Options{URL: url, Key: bytes.Repeat([]byte{8}, 32)}); !errors.Is(err, ErrWrongKey) {
+		check(t, tryOpen(t, sqldb.Options{URL: url, Migrate: true}))
+		if err := tryOpen(t, sqldb.Options{URL: url, Key: bytes.Repeat([]byte{8}, 32)}); !errors.Is(err, sqldb.ErrWrongKey) {
 			t.Errorf("another key: %v", err)
 		}
-		check(t, tryOpen(t, Options{URL: url}))
+		check(t, tryOpen(t, sqldb.Options{URL: url}))
 	})
 }
 
@@ -103,7 +107,7 @@ func TestSealedValuesBelongToTheirRow(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		a, b := w.addEndpoint(t), w.addEndpoint(t)
 		exec(t, w.Store, "UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE endpoint_id = ?) WHERE endpoint_id = ?", a.ID, b.ID)
-		check(t, w.reloadConfig(t.Context()))
+		check(t, w.ReloadConfig(t.Context()))
 		got, err := w.Endpoint(w.project, b.ID)
 		check(t, err)
 		if len(got.Secrets) > 0 || got.Status != relay.EndpointPaused {
@@ -138,7 +142,7 @@ func TestSecretsAreNotOnDisk(t *testing.T) {
 	}
 	_, err = w.BeginIdempotent(t.Context(), w.project, "k", []byte("h"))
 	check(t, err)
-	check(t, w.FinishIdempotent(t.Context(), w.project, "k", StoredResponse{Status: 201, Body: []byte(planted)}))
+	check(t, w.FinishIdempotent(t.Context(), w.project, "k", settings.StoredResponse{Status: 201, Body: []byte(planted)}))
 	check(t, w.Close())
 	files, err := filepath.Glob(strings.TrimPrefix(w.url, "sqlite://") + "*")
 	check(t, err)
@@ -154,12 +158,12 @@ func TestSecretsAreNotOnDisk(t *testing.T) {
 func TestOneServerForASQLiteFile(t *testing.T) {
 	t.Parallel()
 	path := sqliteURL(t)
-	server, err := Open(t.Context(), Options{URL: path, Key: testKey, Migrate: true, Exclusive: true})
+	server, err := Open(t.Context(), sqldb.Options{URL: path, Key: testKey, Migrate: true, Exclusive: true})
 	check(t, err)
-	if err := tryOpen(t, Options{URL: path, Exclusive: true, Migrate: true}); !errors.Is(err, ErrInUse) {
+	if err := tryOpen(t, sqldb.Options{URL: path, Exclusive: true, Migrate: true}); !errors.Is(err, sqldb.ErrInUse) {
 		t.Errorf("a second server: %v", err)
 	}
-	command := openStore(t, Options{URL: path})
+	command := openStore(t, sqldb.Options{URL: path})
 	w := &world{Store: command, url: path, clock: newClock()}
 	w.project = w.addProject(t)
 	src := w.addSource(t, w.project)
@@ -168,7 +172,7 @@ func TestOneServerForASQLiteFile(t *testing.T) {
 	eventually(t, "the command sees that the server deleted it", func() bool { _, ok := command.Config().Source(src.ID); return !ok })
 
 	waiting := make(chan error, 1)
-	go func() { waiting <- tryOpen(t, Options{URL: path, Exclusive: true, LockWait: 10 * time.Second}) }()
+	go func() { waiting <- tryOpen(t, sqldb.Options{URL: path, Exclusive: true, LockWait: 10 * time.Second}) }()
 	check(t, server.Close())
 	check(t, <-waiting)
 }
@@ -194,7 +198,7 @@ func TestConfigOfTwoProcesses(t *testing.T) {
 func TestRelativePaths(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	check(t, tryOpen(t, Options{URL: "sqlite://data/a b?.db", Migrate: true}))
+	check(t, tryOpen(t, sqldb.Options{URL: "sqlite://data/a b?.db", Migrate: true}))
 	if _, err := os.Stat(filepath.Join(dir, "data", "a b?.db")); err != nil {
 		t.Error(err)
 	}
@@ -204,7 +208,7 @@ func TestSQLiteLockedByAnotherProcess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqliteURL(t))
 	in := w.reception(w.addEndpoint(t))
-	other, err := (&Options{}).openPool(strings.TrimPrefix(w.url, "sqlite://"), 1, "_txlock=immediate")
+	other, err := (&sqldb.Options{}).OpenPool(strings.TrimPrefix(w.url, "sqlite://"), 1, "_txlock=immediate")
 	check(t, err)
 	defer func() { _ = other.Close() }()
 	tx, err := other.BeginTx(t.Context(), nil)
@@ -247,7 +251,7 @@ func TestPostgresAway(t *testing.T) {
 		check(t, ctx.Err())
 		cancel()
 	}
-	_, err = w.Events(t.Context(), w.project, EventFilter{}, Page{})
+	_, err = w.Events(t.Context(), w.project, lists.EventFilter{}, sqldb.Page{})
 	wantKind(t, err, relay.KindUnavailable)
 	wantKind(t, w.Ping(t.Context()), relay.KindUnavailable)
 	proxy.on(t)
@@ -269,7 +273,7 @@ func TestPostgresRestarted(t *testing.T) {
 	u, err := url.Parse(w.url)
 	check(t, err)
 	// What a restart does to connections, without stopping the shared server.
-	check(t, w.write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+	check(t, w.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.ExecContext(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ? AND pid <> pg_backend_pid()", u.Path[1:])
 		return err
 	}))
@@ -287,13 +291,13 @@ func TestADatabaseThatHangsIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dbtest.Postgres(t))
 	e := w.addEndpoint(t)
-	tx, err := w.w.BeginTx(t.Context(), nil)
+	tx, err := w.W.BeginTx(t.Context(), nil)
 	check(t, err)
 	_, err = tx.ExecContext(t.Context(), "LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
 	check(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // a commit is tried for 6 s
 	defer cancel()
-	lease := &Lease{Owner: 7, Until: w.Now().Add(time.Hour)}
+	lease := &engine.Lease{Owner: 7, Until: w.Now().Add(time.Hour)}
 	var all sync.WaitGroup
 	for range 1000 {
 		all.Go(func() {
@@ -310,10 +314,10 @@ func TestADatabaseThatHangsIsNotWaitedFor(t *testing.T) {
 	kept := 0
 	eventually(t, "what was kept is due", func() bool {
 		var leased int
-		check(t, w.r.NewSelect().TableExpr("deliveries").ColumnExpr("count(*), count(lease_until)").Scan(t.Context(), &kept, &leased))
+		check(t, w.R.NewSelect().TableExpr("deliveries").ColumnExpr("count(*), count(lease_until)").Scan(t.Context(), &kept, &leased))
 		return leased == 0
 	})
-	if kept > 2*commitRows+1 {
+	if kept > 2*sqldb.CommitRows+1 {
 		t.Errorf("%d are kept of 1000 that were refused", kept-1)
 	}
 }
@@ -323,7 +327,7 @@ func TestADatabaseThatHangsIsNotWaitedFor(t *testing.T) {
 func TestTheDatabasesClockCounts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dbtest.Postgres(t))
-	slow := openStore(t, Options{URL: w.url, ClockError: -20 * time.Second})
+	slow := openStore(t, sqldb.Options{URL: w.url, ClockError: -20 * time.Second})
 	if off := slow.ClockOffset(); (off - 20*time.Second).Abs() > time.Second {
 		t.Errorf("it is off by %s", off)
 	}
@@ -340,10 +344,10 @@ func TestAPoolerIsRefusedAtStart(t *testing.T) {
 	pooler := newSwitch(t, dbtest.Postgres(t), func(b []byte) []byte {
 		return bytes.Replace(b, []byte("enable_seqscan\x00off\x00"), []byte("enable_seqscan\x00yes\x00"), 1)
 	})
-	if err := tryOpen(t, Options{URL: pooler.url, Migrate: true}); !errors.Is(err, ErrPooler) {
+	if err := tryOpen(t, sqldb.Options{URL: pooler.url, Migrate: true}); !errors.Is(err, sqldb.ErrPooler) {
 		t.Errorf("a pooler that ignores settings: %v", err)
 	}
-	if err := throughPooler(errors.New("FATAL: unsupported startup parameter: jit (SQLSTATE 08P01)")); !errors.Is(err, ErrPooler) {
+	if err := sqldb.ThroughPooler(errors.New("FATAL: unsupported startup parameter: jit (SQLSTATE 08P01)")); !errors.Is(err, sqldb.ErrPooler) {
 		t.Errorf("one that refuses them: %v", err)
 	}
 }

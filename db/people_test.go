@@ -12,6 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/settings"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -58,7 +61,7 @@ func TestUsers(t *testing.T) {
 
 func TestOneFirstUser(t *testing.T) {
 	onBothURLs(t, func(t *testing.T, url string) {
-		w := &world{Store: openStore(t, Options{URL: url})}
+		w := &world{Store: openStore(t, sqldb.Options{URL: url})}
 		var wait sync.WaitGroup
 		var won, lost atomic.Int32
 		for i := range 10 {
@@ -179,7 +182,7 @@ func TestKeys(t *testing.T) {
 		w.TouchKey(t.Context(), k.ID)
 		w.TouchKey(t.Context(), k.ID)
 		eventually(t, "the use is noted", func() bool {
-			keys, err := w.Keys(t.Context(), w.project, Page{})
+			keys, err := w.Keys(t.Context(), w.project, sqldb.Page{})
 			check(t, err)
 			return len(keys.Rows) == 1 && !keys.Rows[0].LastUsedAt.IsZero()
 		})
@@ -196,7 +199,7 @@ func TestKeys(t *testing.T) {
 			_, err := other.KeyByHash(t.Context(), k.Hash)
 			return relay.KindOf(err) == relay.KindNotFound
 		})
-		keys, err := w.Keys(t.Context(), w.project, Page{})
+		keys, err := w.Keys(t.Context(), w.project, sqldb.Page{})
 		check(t, err)
 		if len(keys.Rows) != 1 || keys.Rows[0].RevokedAt.IsZero() {
 			t.Errorf("keys: %+v", keys.Rows)
@@ -207,7 +210,7 @@ func TestKeys(t *testing.T) {
 func TestIdempotency(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		caller, other := relay.NewID(), relay.NewID()
-		begin := func(caller relay.ID, key, hash string) (*StoredResponse, relay.Kind) {
+		begin := func(caller relay.ID, key, hash string) (*settings.StoredResponse, relay.Kind) {
 			t.Helper()
 			stored, err := w.BeginIdempotent(t.Context(), caller, key, []byte(hash))
 			return stored, relay.KindOf(err)
@@ -226,7 +229,7 @@ func TestIdempotency(t *testing.T) {
 		begun("another caller", other, "k\x00?", "other")
 		w.clock.advance(61 * time.Second)
 		begun("after its process died", caller, "k\x00?", "h")
-		answer := StoredResponse{Status: 201, ContentType: "application/json", Body: []byte("\x00{}\xff")}
+		answer := settings.StoredResponse{Status: 201, ContentType: "application/json", Body: []byte("\x00{}\xff")}
 		check(t, w.FinishIdempotent(t.Context(), caller, "k\x00?", answer))
 		w.clock.advance(time.Hour)
 		stored, kind := begin(caller, "k\x00?", "h")
@@ -258,7 +261,7 @@ func TestIdempotency(t *testing.T) {
 
 func TestTaskLeases(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		begin := func(owner int64) (TaskLease, bool) {
+		begin := func(owner int64) (engine.TaskLease, bool) {
 			t.Helper()
 			turn, mine, err := w.TakeTask(t.Context(), "retention", owner, time.Minute)
 			check(t, err)
@@ -266,7 +269,7 @@ func TestTaskLeases(t *testing.T) {
 		}
 		var wait sync.WaitGroup
 		var holders atomic.Int64
-		var first TaskLease
+		var first engine.TaskLease
 		for owner := int64(1); owner <= 10; owner++ {
 			wait.Go(func() {
 				if turn, mine := begin(owner); mine {
@@ -318,7 +321,7 @@ func TestBeat(t *testing.T) {
 func TestWritesOnOneConnection(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dbtest.Postgres(t)+"&pool_max_conns=1")
-	w.w.SetMaxOpenConns(1)
+	w.W.SetMaxOpenConns(1)
 	e := w.addEndpoint(t, func(e *relay.Endpoint) { e.SourceIDs = []relay.ID{w.source.ID} })
 	in := w.receive(t, e)
 	_, err := w.ReplayEvent(t.Context(), w.project, in.Event.ID, nil, system)
@@ -355,7 +358,7 @@ func TestAChangedKeyOfTheSettingsRevokesTheOneBefore(t *testing.T) {
 // TestStrangersCostOneQueryASecond presents keys that are none.
 func TestStrangersCostOneQueryASecond(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		watched, log := w.watched()
+		watched, log := w.seen()
 		begun := time.Now()
 		for range 500 {
 			_, err := watched.KeyByHash(t.Context(), relay.HashAPIKey(relay.NewAPIKey()))

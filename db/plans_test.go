@@ -11,6 +11,11 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/lists"
+	"github.com/reprise-dev/reprise/db/internal/replays"
+	"github.com/reprise-dev/reprise/db/internal/settings"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -34,7 +39,7 @@ func (l *queryLog) AfterQuery(context.Context, *bun.QueryEvent) {}
 func (w *world) fill(t *testing.T, endpoints []*relay.Endpoint) {
 	t.Helper()
 	manyRows := 200_000
-	if !w.pg {
+	if !w.PG {
 		manyRows = 50_000 // SQLite's plans do not depend on it
 	}
 	list := make([]string, len(endpoints))
@@ -45,7 +50,7 @@ func (w *world) fill(t *testing.T, endpoints []*relay.Endpoint) {
 	const rest = "70008000000000000000"
 	base := w.Now().Add(-time.Duration(manyRows) * time.Millisecond)
 	id, blob := fmt.Sprintf("unhex(printf('%%012x', %d + i) || '%s')", base.UnixMilli(), rest), func(hex string) string { return "X'" + hex + "'" }
-	if w.pg {
+	if w.PG {
 		series = "WITH n(i) AS (SELECT generate_series(1, ?))"
 		id, blob = fmt.Sprintf("decode(lpad(to_hex(%d + i), 12, '0') || '%s', 'hex')", base.UnixMilli(), rest), func(hex string) string { return `'\x` + hex + `'::bytea` }
 	}
@@ -70,9 +75,9 @@ func (w *world) fill(t *testing.T, endpoints []*relay.Endpoint) {
 	exec(t, w.Store, series+` INSERT INTO attempts (delivery_id, id, project_id, event_id, endpoint_id, number, outcome, started_at, duration,
 			url, request_headers, response_headers, response_body, truncated, error)
 		SELECT `+id+", "+id+", "+project+", "+id+", "+source+", 1, 'success', 1, 1, '', "+none+", "+none+", "+none+", i < 0, '' FROM n", manyRows/20)
-	check(t, w.r.NewSelect().Table("events").Column("id").Order("id").Limit(2).Offset(1000).Scan(t.Context(), &w.filled))
-	if w.pg {
-		_, err := w.w.ExecContext(t.Context(), "ANALYZE")
+	check(t, w.R.NewSelect().Table("events").Column("id").Order("id").Limit(2).Offset(1000).Scan(t.Context(), &w.filled))
+	if w.PG {
+		_, err := w.W.ExecContext(t.Context(), "ANALYZE")
 		check(t, err)
 	}
 }
@@ -83,40 +88,40 @@ func TestPlans(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		endpoints := []*relay.Endpoint{w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t)}
 		w.fill(t, endpoints)
-		w, log := w.watched()
+		w, log := w.seen()
 		event, old, invalid := w.filled[0], w.filled[1], false
-		page := Page{Limit: 25, Cursor: ""}
+		page := sqldb.Page{Limit: 25, Cursor: ""}
 		w.checkPlans(t, log, []planCase{
-			{name: "events", index: "", run: w.listEvents(EventFilter{}, page)},
-			{name: "events of a source", index: "events_source", run: w.listEvents(EventFilter{SourceID: w.source.ID}, page)},
-			{name: "events of a type", index: "events_type", run: w.listEvents(EventFilter{EventType: "type.7"}, page)},
-			{name: "events by status", index: "events_status", run: w.listEvents(EventFilter{Status: relay.EventFailed}, page)},
-			{name: "events not valid", index: "events_invalid", run: w.listEvents(EventFilter{SignatureValid: &invalid}, page)},
-			{name: "events by key", index: "events_key", run: w.listEvents(EventFilter{IdempotencyKey: "key-5"}, page)},
-			{name: "events in time", index: "", run: w.listEvents(EventFilter{From: w.Now().Add(-time.Hour), To: w.Now()}, page)},
-			{name: "events since", index: "", run: w.listEvents(EventFilter{Since: old}, page)},
+			{name: "events", index: "", run: w.listEvents(lists.EventFilter{}, page)},
+			{name: "events of a source", index: "events_source", run: w.listEvents(lists.EventFilter{SourceID: w.source.ID}, page)},
+			{name: "events of a type", index: "events_type", run: w.listEvents(lists.EventFilter{EventType: "type.7"}, page)},
+			{name: "events by status", index: "events_status", run: w.listEvents(lists.EventFilter{Status: relay.EventFailed}, page)},
+			{name: "events not valid", index: "events_invalid", run: w.listEvents(lists.EventFilter{SignatureValid: &invalid}, page)},
+			{name: "events by key", index: "events_key", run: w.listEvents(lists.EventFilter{IdempotencyKey: "key-5"}, page)},
+			{name: "events in time", index: "", run: w.listEvents(lists.EventFilter{From: w.Now().Add(-time.Hour), To: w.Now()}, page)},
+			{name: "events since", index: "", run: w.listEvents(lists.EventFilter{Since: old}, page)},
 			{name: "counted events", index: "events_type", run: func(ctx context.Context) error {
-				_, err := w.CountEvents(ctx, w.project, EventFilter{EventType: "type.7"}, 1000)
+				_, err := w.CountEvents(ctx, w.project, lists.EventFilter{EventType: "type.7"}, 1000)
 				return err
 			}},
-			{name: "searched events", index: "", run: w.listEvents(EventFilter{Q: "type.4"}, page)},
+			{name: "searched events", index: "", run: w.listEvents(lists.EventFilter{Q: "type.4"}, page)},
 			{name: "one event", index: "", run: func(ctx context.Context) error { _, err := w.Event(ctx, w.project, event); return err }},
 			{name: "payloads", index: "", run: func(ctx context.Context) error {
 				_, err := w.PayloadsOf(ctx, []relay.ID{event, old})
 				return err
 			}},
-			{name: "deliveries", index: "", run: w.listDeliveries(DeliveryFilter{}, page)},
-			{name: "deliveries to an endpoint", index: "deliveries_endpoint", run: w.listDeliveries(DeliveryFilter{EndpointID: endpoints[2].ID}, page)},
-			{name: "deliveries of an event", index: "deliveries_event", run: w.listDeliveries(DeliveryFilter{EventID: event}, page)},
-			{name: "deliveries of a replay", index: "deliveries_replay_list", run: w.listDeliveries(DeliveryFilter{ReplayID: w.source.ID}, page)},
-			{name: "deliveries of a source", index: "deliveries_source", run: w.listDeliveries(DeliveryFilter{SourceID: w.source.ID}, page)},
-			{name: "deliveries of a type", index: "deliveries_type", run: w.listDeliveries(DeliveryFilter{EventType: "type.9"}, page)},
-			{name: "deliveries by status", index: "deliveries_status", run: w.listDeliveries(DeliveryFilter{Status: relay.DeliveryRetrying}, page)},
-			{name: "dead letters", index: "deliveries_dead", run: w.listDeliveries(DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, page)},
-			{name: "dead letters of an endpoint", index: "deliveries_dead_endpoint", run: w.listDeliveries(DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true, EndpointID: endpoints[1].ID}, page)},
-			{name: "deliveries in time", index: "", run: w.listDeliveries(DeliveryFilter{From: w.Now().Add(-time.Hour)}, page)},
+			{name: "deliveries", index: "", run: w.listDeliveries(lists.DeliveryFilter{}, page)},
+			{name: "deliveries to an endpoint", index: "deliveries_endpoint", run: w.listDeliveries(lists.DeliveryFilter{EndpointID: endpoints[2].ID}, page)},
+			{name: "deliveries of an event", index: "deliveries_event", run: w.listDeliveries(lists.DeliveryFilter{EventID: event}, page)},
+			{name: "deliveries of a replay", index: "deliveries_replay_list", run: w.listDeliveries(lists.DeliveryFilter{ReplayID: w.source.ID}, page)},
+			{name: "deliveries of a source", index: "deliveries_source", run: w.listDeliveries(lists.DeliveryFilter{SourceID: w.source.ID}, page)},
+			{name: "deliveries of a type", index: "deliveries_type", run: w.listDeliveries(lists.DeliveryFilter{EventType: "type.9"}, page)},
+			{name: "deliveries by status", index: "deliveries_status", run: w.listDeliveries(lists.DeliveryFilter{Status: relay.DeliveryRetrying}, page)},
+			{name: "dead letters", index: "deliveries_dead", run: w.listDeliveries(lists.DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, page)},
+			{name: "dead letters of an endpoint", index: "deliveries_dead_endpoint", run: w.listDeliveries(lists.DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true, EndpointID: endpoints[1].ID}, page)},
+			{name: "deliveries in time", index: "", run: w.listDeliveries(lists.DeliveryFilter{From: w.Now().Add(-time.Hour)}, page)},
 			{name: "counted deliveries", index: "deliveries_status", run: func(ctx context.Context) error {
-				_, err := w.CountDeliveries(ctx, w.project, DeliveryFilter{Status: relay.DeliveryPending}, 1000)
+				_, err := w.CountDeliveries(ctx, w.project, lists.DeliveryFilter{Status: relay.DeliveryPending}, 1000)
 				return err
 			}},
 			{name: "deliveries of events", index: "deliveries_event", run: func(ctx context.Context) error {
@@ -127,13 +132,13 @@ func TestPlans(t *testing.T) {
 			{name: "dead by endpoint", index: "deliveries_dead_endpoint", run: func(ctx context.Context) error { _, err := w.DeadByEndpoint(ctx, w.project); return err }},
 			{name: "last event by source", index: "events_source", run: func(ctx context.Context) error { _, err := w.LastEventBySource(ctx, w.project); return err }},
 			{name: "attempts", index: "", run: func(ctx context.Context) error { _, err := w.Attempts(ctx, old); return err }},
-			{name: "audit log", index: "audit_list", run: w.listAudit(AuditFilter{}, page)},
-			{name: "audit log by action", index: "audit_action", run: w.listAudit(AuditFilter{Action: "source.created"}, page)},
-			{name: "audit log by actor", index: "audit_actor", run: w.listAudit(AuditFilter{Actor: "test"}, page)},
-			{name: "audit log by actor's id", index: "audit_actor_id", run: w.listAudit(AuditFilter{Actor: relay.PrefixUser.Format(event)}, page)},
+			{name: "audit log", index: "audit_list", run: w.listAudit(settings.AuditFilter{}, page)},
+			{name: "audit log by action", index: "audit_action", run: w.listAudit(settings.AuditFilter{Action: "source.created"}, page)},
+			{name: "audit log by actor", index: "audit_actor", run: w.listAudit(settings.AuditFilter{Actor: "test"}, page)},
+			{name: "audit log by actor's id", index: "audit_actor_id", run: w.listAudit(settings.AuditFilter{Actor: relay.PrefixUser.Format(event)}, page)},
 			{name: "keys", index: "api_keys_list", run: func(ctx context.Context) error { _, err := w.Keys(ctx, w.project, page); return err }},
 			{name: "statistics", index: "", run: func(ctx context.Context) error {
-				_, err := w.Stats(ctx, StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now(), Step: time.Minute})
+				_, err := w.Stats(ctx, engine.StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now(), Step: time.Minute})
 				return err
 			}},
 		})
@@ -141,12 +146,11 @@ func TestPlans(t *testing.T) {
 }
 
 // watched is the same world, and what it asks the database.
-func (w *world) watched() (*world, *queryLog) {
+func (w *world) seen() (*world, *queryLog) {
 	log := &queryLog{}
-	// Wrapped, the hot path gets no query past the log (see eachRaw).
-	watched := &Store{w: w.w.WithQueryHook(log), r: w.r.WithQueryHook(log), hot: struct{ hotPath }{w.hot}, pg: w.pg, box: w.box, clock: w.Store.clock,
-		log: w.log, keys: newKeyCache(), background: newBackground(), planAtOnce: planAtOnce, plans: planSizes{read: 500, count: 2000, sort: 1000}}
-	watched.config.Store(w.Config())
+	watched := storeOn(w.Watched(log), 0)
+	watched.Plans = replays.PlanSizes{Read: 500, Count: 2000, Sort: 1000}
+	watched.Current.Store(w.Config())
 	return &world{Store: watched, url: w.url, clock: w.clock, project: w.project, source: w.source, filled: w.filled}, log
 }
 
@@ -174,7 +178,7 @@ func (w *world) checkPlans(t *testing.T, log *queryLog, cases []planCase) {
 				continue
 			}
 			plan := w.plan(t, query)
-			problem := badPlan(w.pg, plan, c.index)
+			problem := badPlan(w.PG, plan, c.index)
 			if c.narrow {
 				problem = widePlan(plan)
 			}
@@ -195,14 +199,14 @@ func TestClaimFromABacklog(t *testing.T) {
 		endpoints := []*relay.Endpoint{w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t)}
 		w.fill(t, endpoints)
 		exec(t, w.Store, "UPDATE deliveries SET status = 'pending', due_at = created_at, lane = 0")
-		if w.pg {
-			_, err := w.w.ExecContext(t.Context(), "ANALYZE")
+		if w.PG {
+			_, err := w.W.ExecContext(t.Context(), "ANALYZE")
 			check(t, err)
 		}
 		fastest, whole := time.Hour, time.Hour
 		for range 8 {
 			begun := time.Now()
-			_, err := w.w.ExecContext(t.Context(), "SELECT max(lane + due_at) FROM deliveries WHERE status <> ''")
+			_, err := w.W.ExecContext(t.Context(), "SELECT max(lane + due_at) FROM deliveries WHERE status <> ''")
 			check(t, err)
 			whole = min(whole, time.Since(begun))
 			begun = time.Now()
@@ -212,37 +216,37 @@ func TestClaimFromABacklog(t *testing.T) {
 			equal(t, "claims", len(claimFrom(t, w.Store, 50, endpoints...)), 200)
 			fastest = min(fastest, time.Since(begun))
 		}
-		if w.pg && fastest > whole {
+		if w.PG && fastest > whole {
 			t.Errorf("the fastest of eight took %v, reading all of them %v", fastest, whole)
 		}
 	})
 }
 
-func (w *world) listEvents(f EventFilter, p Page) func(context.Context) error {
+func (w *world) listEvents(f lists.EventFilter, p sqldb.Page) func(context.Context) error {
 	return func(ctx context.Context) error { _, err := w.Events(ctx, w.project, f, p); return err }
 }
 
-func (w *world) listDeliveries(f DeliveryFilter, p Page) func(context.Context) error {
+func (w *world) listDeliveries(f lists.DeliveryFilter, p sqldb.Page) func(context.Context) error {
 	return func(ctx context.Context) error { _, err := w.Deliveries(ctx, w.project, f, p); return err }
 }
 
-func (w *world) listAudit(f AuditFilter, p Page) func(context.Context) error {
+func (w *world) listAudit(f settings.AuditFilter, p sqldb.Page) func(context.Context) error {
 	return func(ctx context.Context) error { _, err := w.AuditEntries(ctx, w.project, f, p); return err }
 }
 
 func (w *world) plan(t *testing.T, query string) string {
 	t.Helper()
 	prefix := "EXPLAIN QUERY PLAN "
-	if w.pg {
+	if w.PG {
 		prefix = "EXPLAIN "
 	}
-	rows, err := w.w.DB.QueryContext(t.Context(), prefix+query)
+	rows, err := w.W.DB.QueryContext(t.Context(), prefix+query)
 	check(t, err)
 	defer rows.Close()
 	var lines []string
 	for rows.Next() {
 		var line string
-		if w.pg {
+		if w.PG {
 			check(t, rows.Scan(&line))
 		} else {
 			var id, parent, unused int

@@ -10,6 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/lists"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -59,7 +62,7 @@ func TestReceiveKeepsEveryByte(t *testing.T) {
 		for _, id := range ids {
 			alone, err := w.Payload(t.Context(), id)
 			check(t, err)
-			if diff := cmp.Diff(EventPayload{w.event(t, id), alone}, together[id], byBytes); diff != "" {
+			if diff := cmp.Diff(engine.EventPayload{Event: w.event(t, id), Payload: alone}, together[id], byBytes); diff != "" {
 				t.Error(diff)
 			}
 		}
@@ -79,8 +82,8 @@ func TestReceiveCleansText(t *testing.T) {
 		equal(t, "content type", got.ContentType, cleaned)
 		equal(t, "idempotency key", got.IdempotencyKey, cleaned)
 		equal(t, "delivery's event type", w.delivery(t, in.Deliveries[0].ID).EventType, cleaned)
-		for _, f := range []EventFilter{{EventType: dirty}, {IdempotencyKey: dirty}, {Q: "a\x00b\xff"}} {
-			found, err := w.Events(t.Context(), w.project, f, Page{})
+		for _, f := range []lists.EventFilter{{EventType: dirty}, {IdempotencyKey: dirty}, {Q: "a\x00b\xff"}} {
+			found, err := w.Events(t.Context(), w.project, f, sqldb.Page{})
 			check(t, err)
 			equal(t, fmt.Sprintf("events found by %+v", f), len(found.Rows), 1)
 		}
@@ -113,14 +116,14 @@ func TestReceiveSharesCommits(t *testing.T) {
 		equal(t, "events", number(t, w.Store, "SELECT count(*) FROM events"), many+1)
 		equal(t, "payloads", number(t, w.Store, "SELECT count(*) FROM payloads"), many+1)
 		equal(t, "deliveries", number(t, w.Store, "SELECT count(*) FROM deliveries"), many+1)
-		stats, err := w.Stats(t.Context(), StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now().Add(time.Hour), Step: time.Minute})
+		stats, err := w.Stats(t.Context(), engine.StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now().Add(time.Hour), Step: time.Minute})
 		check(t, err)
 		equal(t, "counted events", stats.Total.Events, many+1)
 	})
 }
 
 // keyed is a reception with an idempotency key.
-func (w *world) keyed(key string, e *relay.Endpoint) Reception {
+func (w *world) keyed(key string, e *relay.Endpoint) engine.Reception {
 	in := w.reception(e)
 	in.Event.IdempotencyKey, in.DedupUntil = key, in.Event.ReceivedAt.Add(24*time.Hour)
 	return in
@@ -130,7 +133,7 @@ func TestDeduplicateParallelCopies(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		e := w.addEndpoint(t)
 		stores := []*Store{w.Store}
-		if w.pg {
+		if w.PG {
 			stores = append(stores, w.beside(t))
 		}
 		const copies = 200
@@ -171,7 +174,7 @@ func TestDeduplicateManyKeysOnManyStores(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		e := w.addEndpoint(t)
 		stores := []*Store{w.Store}
-		if w.pg {
+		if w.PG {
 			stores = append(stores, w.beside(t))
 		}
 		var wait sync.WaitGroup
@@ -192,7 +195,7 @@ func TestDeduplicateManyKeysOnManyStores(t *testing.T) {
 func TestDeduplicate(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		e := w.addEndpoint(t)
-		status := func(in Reception) relay.EventStatus {
+		status := func(in engine.Reception) relay.EventStatus {
 			t.Helper()
 			ev, err := w.Receive(t.Context(), in)
 			check(t, err)
@@ -225,7 +228,7 @@ func TestReceiveInFlight(t *testing.T) {
 		e := w.addEndpoint(t)
 		in := w.reception(e)
 		in.Deliveries[0].InFlight = true
-		in.Lease = &Lease{Owner: 5, Until: w.Now().Add(time.Minute)}
+		in.Lease = &engine.Lease{Owner: 5, Until: w.Now().Add(time.Minute)}
 		_, err := w.Receive(t.Context(), in)
 		check(t, err)
 		d := w.delivery(t, in.Deliveries[0].ID)
@@ -233,7 +236,7 @@ func TestReceiveInFlight(t *testing.T) {
 			t.Errorf("in flight %v, due %v", d.InFlight, d.NextAttemptAt)
 		}
 		equal(t, "claims", len(claimFrom(t, w.Store, 10, e)), 0)
-		c := Claim{DeliveryID: d.ID, Fence: 1, ProjectID: w.project, EventID: in.Event.ID, EndpointID: e.ID}
+		c := engine.Claim{DeliveryID: d.ID, Fence: 1, ProjectID: w.project, EventID: in.Event.ID, EndpointID: e.ID}
 		equal(t, "stale", record(t, w.Store, outcome(w.Store, c, relay.DeliveryDelivered)), false)
 		equal(t, "status", w.event(t, in.Event.ID).Status, relay.EventDelivered)
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -90,7 +91,7 @@ func TestEventSums(t *testing.T) {
 					continue
 				}
 				in := w.receive(t, endpoints[:len(order)]...)
-				claims := map[relay.ID]Claim{}
+				claims := map[relay.ID]engine.Claim{}
 				for _, c := range claimFrom(t, w.Store, 1, endpoints[:len(order)]...) {
 					claims[c.DeliveryID] = c
 				}
@@ -118,7 +119,7 @@ func TestEventsNeverStickInForwarding(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		endpoints := []*relay.Endpoint{w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t)}
 		stores := []*Store{w.Store, w.Store}
-		if w.pg {
+		if w.PG {
 			stores[1] = w.beside(t)
 		}
 		const events = 150
@@ -242,13 +243,13 @@ func TestReclaimMany(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		e := w.addEndpoint(t)
 		var wait sync.WaitGroup
-		for range reclaimRows + 100 {
+		for range engine.ReclaimRows + 100 {
 			wait.Go(func() { w.receive(t, e) })
 		}
 		wait.Wait()
-		claimFrom(t, w.Store, reclaimRows+100, e)
+		claimFrom(t, w.Store, engine.ReclaimRows+100, e)
 		n, err := w.Reclaim(t.Context(), true)
 		check(t, err)
-		equal(t, "reclaimed", n, reclaimRows+100)
+		equal(t, "reclaimed", n, engine.ReclaimRows+100)
 	})
 }

@@ -11,13 +11,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reprise-dev/reprise/db/internal/settings"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
 // dump is every row of a table as text, less some columns.
 func (w *world) dump(t *testing.T, table string, except ...string) []string {
 	t.Helper()
-	rows, err := w.r.DB.QueryContext(t.Context(), "SELECT * FROM "+table)
+	rows, err := w.R.DB.QueryContext(t.Context(), "SELECT * FROM "+table)
 	check(t, err)
 	defer rows.Close()
 	names, err := rows.Columns()
@@ -88,7 +90,7 @@ func TestReplayChangesNothingThatWas(t *testing.T) {
 			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDelivered))
 		}
 		equal(t, "event", w.event(t, in.Event.ID).Status, relay.EventDelivered)
-		entries, err := w.AuditEntries(t.Context(), w.project, AuditFilter{Action: "event.replayed"}, Page{})
+		entries, err := w.AuditEntries(t.Context(), w.project, settings.AuditFilter{Action: "event.replayed"}, sqldb.Page{})
 		check(t, err)
 		equal(t, "audit entries", len(entries.Rows), 1)
 	})
@@ -121,7 +123,7 @@ func TestReplayOfReplays(t *testing.T) {
 		equal(t, "deliveries", number(t, w.Store, "SELECT count(*) FROM deliveries"), 24)
 		equal(t, "newest", number(t, w.Store, "SELECT count(*) FROM deliveries WHERE replayed_by IS NULL"), 1)
 		var newest []relay.ID
-		check(t, w.r.NewSelect().Table("deliveries").Column("id").Order("id DESC").Limit(1).Scan(t.Context(), &newest))
+		check(t, w.R.NewSelect().Table("deliveries").Column("id").Order("id DESC").Limit(1).Scan(t.Context(), &newest))
 		equal(t, "the newest by id", w.delivery(t, newest[0]).ReplayedBy, relay.ID{})
 	})
 }

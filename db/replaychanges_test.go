@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-dev/reprise/db/internal/upkeep"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -80,12 +81,12 @@ func TestRetentionKeepsAPlan(t *testing.T) {
 				exec(t, w.Store, "UPDATE sources SET retention_days = 1")
 				exec(t, w.Store, "UPDATE meta SET number = number + 1 WHERE name = 'config_version'")
 				w.clock.advance(3 * 24 * time.Hour)
-				_, err := w.RunRetention(t.Context(), RetentionOptions{})
+				_, err := w.RunRetention(t.Context(), upkeep.RetentionOptions{})
 				check(t, err)
 				done := w.finish(t, j, e)
 				equal(t, "succeeded", done.Progress.Succeeded, 10)
 				equal(t, "status", done.Status, relay.ReplayCompleted)
-				report, err := w.RunRetention(t.Context(), RetentionOptions{})
+				report, err := w.RunRetention(t.Context(), upkeep.RetentionOptions{})
 				check(t, err)
 				equal(t, "sources with old events", len(report.Sources), 1)
 				equal(t, "events left", number(t, w.Store, "SELECT count(*) FROM events"), 0)

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -48,7 +50,7 @@ func TestReplaysAreCounted(t *testing.T) {
 		again.Again = true
 		equal(t, "stale", record(t, w.Store, again), true)
 		equal(t, "succeeded", w.countedJob(t, j.ID, "recorded twice").Succeeded, 2)
-		stats, err := w.Stats(t.Context(), StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now().Add(time.Hour), Step: time.Hour})
+		stats, err := w.Stats(t.Context(), engine.StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now().Add(time.Hour), Step: time.Hour})
 		check(t, err)
 		equal(t, "attempts that succeeded", stats.Total.Succeeded, 2)
 
@@ -85,7 +87,7 @@ func TestReplaysAreCounted(t *testing.T) {
 // TestCountsOfOldJobs opens a database whose jobs were counted anew each time.
 func TestCountsOfOldJobs(t *testing.T) {
 	onBothURLs(t, func(t *testing.T, url string) {
-		old := openStore(t, Options{URL: url})
+		old := openStore(t, sqldb.Options{URL: url})
 		job := relay.NewID()
 		for i, status := range []string{"delivered", "delivered", "dlq", "pending"} {
 			exec(t, old, `INSERT INTO deliveries (id, project_id, event_id, endpoint_id, source_id, event_type, status, lane, attempts, fence, interrupted,
@@ -95,10 +97,10 @@ func TestCountsOfOldJobs(t *testing.T) {
 		exec(t, old, "DROP TABLE replay_counts")
 		exec(t, old, "DELETE FROM schema_migrations WHERE name >= '0010'")
 		check(t, old.Close())
-		counts, err := openStore(t, Options{URL: url}).replayCounts(t.Context(), []relay.ID{job})
+		counts, err := openStore(t, sqldb.Options{URL: url}).ReplayCounts(t.Context(), []relay.ID{job})
 		check(t, err)
 		equal(t, "kinds", len(counts), 2)
-		equal(t, "delivered", counts[replayStatus{job, relay.DeliveryDelivered}], 2)
-		equal(t, "dead", counts[replayStatus{job, relay.DeliveryDLQ}], 1)
+		equal(t, "delivered", counts[engine.ReplayStatus{Replay: job, Status: relay.DeliveryDelivered}], 2)
+		equal(t, "dead", counts[engine.ReplayStatus{Replay: job, Status: relay.DeliveryDLQ}], 1)
 	})
 }

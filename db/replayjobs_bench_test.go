@@ -18,7 +18,7 @@ func (w *world) fillMillion(b testing.TB, n int, e *relay.Endpoint, status relay
 	step := (30 * 24 * time.Hour / time.Duration(n)).Milliseconds()
 	const rest = "70008000000000000000"
 	id, blob := fmt.Sprintf("unhex(printf('%%012x', %d + i * %d) || '%s')", base.UnixMilli(), step, rest), func(id relay.ID) string { return "X'" + id.Hex() + "'" }
-	if w.pg {
+	if w.PG {
 		series = "WITH n(i) AS (SELECT generate_series(0, ?))"
 		id, blob = fmt.Sprintf("decode(lpad(to_hex(%d + i::int8 * %d), 12, '0') || '%s', 'hex')", base.UnixMilli(), step, rest),
 			func(id relay.ID) string { return `'\x` + id.Hex() + `'::bytea` }
@@ -32,14 +32,14 @@ func (w *world) fillMillion(b testing.TB, n int, e *relay.Endpoint, status relay
 			fence, interrupted, event_trigger, created_at)
 		SELECT `+id+", "+project+", "+id+", "+blob(e.ID)+", "+source+`, 'type.' || (i % 50), '`+string(status)+`', 0, 1, 1, 0, 'ingest', `+at+` FROM n WHERE i % 10 <> 0`, n-1)
 	none, bytes := blob(relay.ID{}), "CAST(%s AS blob)"
-	if w.pg {
+	if w.PG {
 		bytes = "convert_to(%s, 'UTF8')"
 	}
 	body := fmt.Sprintf(bytes, `'{"type":"invoice.paid","data":{"id":"in_' || i || '","amount":1200,"currency":"eur"}}'`)
 	exec(b, w.Store, series+` INSERT INTO payloads (event_id, project_id, method, query, ip, headers, routing, body)
 		SELECT `+strings.Join([]string{id, project, "'POST'", none, "'127.0.0.1'", none, none, body}, ", ")+" FROM n", n-1)
-	if w.pg {
-		_, err := w.w.ExecContext(b.Context(), "VACUUM ANALYZE")
+	if w.PG {
+		_, err := w.W.ExecContext(b.Context(), "VACUUM ANALYZE")
 		check(b, err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/replays"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -63,7 +65,7 @@ func (w *world) drain(t testing.TB, id relay.ID, n int, endpoints ...*relay.Endp
 }
 
 // typed is an event of a type, without deliveries.
-func (w *world) typed(t testing.TB, typ string, change ...func(*Reception)) relay.ID {
+func (w *world) typed(t testing.TB, typ string, change ...func(*engine.Reception)) relay.ID {
 	t.Helper()
 	in := w.reception()
 	in.Event.EventType = typ
@@ -76,7 +78,7 @@ func (w *world) typed(t testing.TB, typ string, change ...func(*Reception)) rela
 }
 
 func TestPlanIsWhatRuns(t *testing.T) {
-	for name, age := range map[string]time.Duration{"settled": time.Hour, "fresh": 0, "both": settleTime - 20*time.Millisecond} {
+	for name, age := range map[string]time.Duration{"settled": time.Hour, "fresh": 0, "both": replays.SettleTime - 20*time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, w *world) {
 				all, some := w.addEndpoint(t), w.addEndpoint(t, func(e *relay.Endpoint) { e.EventFilter = []string{"invoice.*"} })
@@ -84,10 +86,10 @@ func TestPlanIsWhatRuns(t *testing.T) {
 				for i := range 30 {
 					ids = append(ids, w.typed(t, []string{"invoice.paid", "customer.created"}[i%2]))
 				}
-				w.typed(t, "invoice.paid", func(r *Reception) {
+				w.typed(t, "invoice.paid", func(r *engine.Reception) {
 					r.Event.Status, r.Event.SignatureValid, r.Event.Verdict = relay.EventRejected, false, relay.VerdictBadSignature
 				})
-				w.typed(t, "invoice.paid", func(r *Reception) { r.Event.IsTest = true })
+				w.typed(t, "invoice.paid", func(r *engine.Reception) { r.Event.IsTest = true })
 				w.clock.advance(age)
 				j := w.planJob(t)
 				p := j.Plan
@@ -121,7 +123,7 @@ func TestPlanIsWhatRuns(t *testing.T) {
 				equal(t, "to the new endpoint", number(t, w.Store, "SELECT count(*) FROM deliveries WHERE endpoint_id = ?", third.ID), 0)
 				equal(t, "event", w.event(t, ids[0]).Status, relay.EventDelivered)
 				var order []relay.ID
-				check(t, w.r.NewSelect().Table("deliveries").Column("event_id").Where("endpoint_id = ?", all.ID).Order("created_at").Scan(t.Context(), &order))
+				check(t, w.R.NewSelect().Table("deliveries").Column("event_id").Where("endpoint_id = ?", all.ID).Order("created_at").Scan(t.Context(), &order))
 				if !slices.Equal(order, ids) {
 					t.Error("not oldest first")
 				}

@@ -9,12 +9,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/lists"
+	"github.com/reprise-dev/reprise/db/internal/replays"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
 // run plans, starts and makes a job, and gives the pairs that it made in their
 // order.
-func (w *world) run(t testing.TB, change ...func(*relay.ReplayJob)) []pairID {
+func (w *world) run(t testing.TB, change ...func(*relay.ReplayJob)) []replays.PairID {
 	t.Helper()
 	j := w.planJob(t, change...)
 	_, err := w.StartReplay(t.Context(), w.project, j.ID, system)
@@ -26,10 +30,10 @@ func (w *world) run(t testing.TB, change ...func(*relay.ReplayJob)) []pairID {
 			break
 		}
 	}
-	var made []pairID
+	var made []replays.PairID
 	check(t, w.EachReplayDelivery(t.Context(), w.project, j.ID, "", func(page []relay.Delivery) error {
 		for i := range page {
-			made = append(made, pairID{page[i].EventID, page[i].EndpointID})
+			made = append(made, replays.PairID{Event: page[i].EventID, Endpoint: page[i].EndpointID})
 		}
 		return nil
 	}))
@@ -38,14 +42,14 @@ func (w *world) run(t testing.TB, change ...func(*relay.ReplayJob)) []pairID {
 	return made
 }
 
-func comparePairs(a, b pairID) int {
-	if c := bytes.Compare(a.event[:], b.event[:]); c != 0 {
+func comparePairs(a, b replays.PairID) int {
+	if c := bytes.Compare(a.Event[:], b.Event[:]); c != 0 {
 		return c
 	}
-	return bytes.Compare(a.endpoint[:], b.endpoint[:])
+	return bytes.Compare(a.Endpoint[:], b.Endpoint[:])
 }
 
-var cmpPairs = cmp.AllowUnexported(pairID{})
+var cmpPairs = cmp.AllowUnexported(replays.PairID{})
 
 // oddTypes are types that would mean something else as a pattern or in a list.
 var oddTypes = []string{"order.paid", "order.*", "*", "order.paid,order.sent", "order.paid*", " order.paid"}
@@ -58,7 +62,7 @@ func TestPlanSelectsTheListOfEvents(t *testing.T) {
 		other := w.addSource(t, w.project)
 		begun := w.Now()
 		for i := range 4 * len(oddTypes) {
-			w.typed(t, oddTypes[i%len(oddTypes)], func(r *Reception) {
+			w.typed(t, oddTypes[i%len(oddTypes)], func(r *engine.Reception) {
 				r.Event.IdempotencyKey = fmt.Sprintf("key-%d", i)
 				r.Payload.Body = fmt.Appendf(nil, `{"n":"%c%%_"}`, 'a'+rune(i%3))
 				if i%4 == 3 {
@@ -73,20 +77,20 @@ func TestPlanSelectsTheListOfEvents(t *testing.T) {
 		for _, c := range claimFrom(t, w.Store, 3, e) {
 			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDLQ))
 		}
-		filters := []EventFilter{{SourceID: other.ID}, {Q: "a%_"}, {Q: "key-7"}, {Q: "PAID*"}, {Q: "\\u0070aid"}, {Q: "KEY"}, {Status: relay.EventFailed}, {Status: relay.EventUnmatched},
+		filters := []lists.EventFilter{{SourceID: other.ID}, {Q: "a%_"}, {Q: "key-7"}, {Q: "PAID*"}, {Q: "\\u0070aid"}, {Q: "KEY"}, {Status: relay.EventFailed}, {Status: relay.EventUnmatched},
 			{From: begun.Add(5 * time.Second), To: begun.Add(11 * time.Second)}, {SourceID: other.ID, Status: relay.EventUnmatched, Q: "order"}}
 		for _, typ := range oddTypes {
-			filters = append(filters, EventFilter{EventType: typ}, EventFilter{EventType: typ, Q: "n"},
-				EventFilter{EventType: typ, From: begun.Add(3 * time.Second), SourceID: w.source.ID})
+			filters = append(filters, lists.EventFilter{EventType: typ}, lists.EventFilter{EventType: typ, Q: "n"},
+				lists.EventFilter{EventType: typ, From: begun.Add(3 * time.Second), SourceID: w.source.ID})
 		}
 		for _, age := range []time.Duration{0, time.Hour} {
 			w.clock.advance(age)
 			for _, f := range filters {
-				list, err := w.Events(t.Context(), w.project, f, Page{Limit: 100})
+				list, err := w.Events(t.Context(), w.project, f, sqldb.Page{Limit: 100})
 				check(t, err)
-				var want []pairID
+				var want []replays.PairID
 				for _, ev := range slices.Backward(list.Rows) {
-					want = append(want, pairID{ev.ID, e.ID})
+					want = append(want, replays.PairID{Event: ev.ID, Endpoint: e.ID})
 				}
 				got := w.run(t, to(e), func(j *relay.ReplayJob) {
 					j.Selection = relay.Selection{SourceID: f.SourceID, EventType: f.EventType, Status: f.Status, From: f.From, To: f.To, Q: f.Q}
@@ -127,18 +131,18 @@ func TestPlanSelectsTheListOfDeliveries(t *testing.T) {
 		check(t, err)
 		_, err = w.WalkReplay(first.ID).Next(t.Context(), 2)
 		check(t, err)
-		filters := []DeliveryFilter{{Status: relay.DeliveryDLQ}, {Status: relay.DeliveryDLQ, NewestOnly: true}, {Status: relay.DeliveryDelivered, EndpointID: b.ID},
+		filters := []lists.DeliveryFilter{{Status: relay.DeliveryDLQ}, {Status: relay.DeliveryDLQ, NewestOnly: true}, {Status: relay.DeliveryDelivered, EndpointID: b.ID},
 			{EndpointID: a.ID, From: begun.Add(2 * time.Second), To: begun.Add(6 * time.Second)}, {ReplayID: first.ID}, {ReplayID: first.ID, Status: relay.DeliveryPending},
 			{Status: relay.DeliveryDLQ, Cause: groups[0].Cause}, {EndpointID: b.ID, Cause: groups[0].Cause, Status: relay.DeliveryDLQ, NewestOnly: true}}
 		for _, typ := range oddTypes {
-			filters = append(filters, DeliveryFilter{EventType: typ, Status: relay.DeliveryDLQ}, DeliveryFilter{EventType: typ, EndpointID: a.ID})
+			filters = append(filters, lists.DeliveryFilter{EventType: typ, Status: relay.DeliveryDLQ}, lists.DeliveryFilter{EventType: typ, EndpointID: a.ID})
 		}
 		for _, f := range filters {
-			list, err := w.Deliveries(t.Context(), w.project, f, Page{Limit: 100})
+			list, err := w.Deliveries(t.Context(), w.project, f, sqldb.Page{Limit: 100})
 			check(t, err)
-			var want []pairID
+			var want []replays.PairID
 			for _, d := range list.Rows {
-				want = append(want, pairID{d.EventID, d.EndpointID})
+				want = append(want, replays.PairID{Event: d.EventID, Endpoint: d.EndpointID})
 			}
 			slices.SortFunc(want, comparePairs)
 			got := w.run(t, func(j *relay.ReplayJob) {

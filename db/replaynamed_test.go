@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/replays"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -17,15 +19,15 @@ func TestIgnoreFilter(t *testing.T) {
 				other := w.addSource(t, w.project)
 				some := w.addEndpoint(t, func(e *relay.Endpoint) { e.EventFilter, e.SourceIDs = []string{"invoice.*"}, []relay.ID{w.source.ID} })
 				paid, created := w.typed(t, "invoice.paid"), w.typed(t, "customer.created")
-				w.typed(t, "invoice.paid", func(r *Reception) { r.Event.SourceID = other.ID })
+				w.typed(t, "invoice.paid", func(r *engine.Reception) { r.Event.SourceID = other.ID })
 				w.clock.advance(age)
 				asked := w.run(t, to(some))
-				if want := []pairID{{paid, some.ID}}; !slices.Equal(asked, want) {
+				if want := []replays.PairID{{Event: paid, Endpoint: some.ID}}; !slices.Equal(asked, want) {
 					t.Errorf("the filter asked: %v, want %v", asked, want)
 				}
 				// The sources of an endpoint are no filter: it never gets events of others.
 				ignored := w.run(t, to(some), func(j *relay.ReplayJob) { j.IgnoreFilter = true })
-				if want := []pairID{{paid, some.ID}, {created, some.ID}}; !slices.Equal(ignored, want) {
+				if want := []replays.PairID{{Event: paid, Endpoint: some.ID}, {Event: created, Endpoint: some.ID}}; !slices.Equal(ignored, want) {
 					t.Errorf("the filter ignored: %v, want %v", ignored, want)
 				}
 				j := w.planJob(t, to(some))
@@ -53,7 +55,7 @@ func TestFilterIsFrozen(t *testing.T) {
 		check(t, err)
 		w.drain(t, j.ID, 10, e)
 		var sent []relay.ID
-		check(t, w.r.NewSelect().Table("deliveries").Column("event_id").Where("replay_id = ?", j.ID).Scan(t.Context(), &sent))
+		check(t, w.R.NewSelect().Table("deliveries").Column("event_id").Where("replay_id = ?", j.ID).Scan(t.Context(), &sent))
 		if !slices.Equal(sent, []relay.ID{paid}) {
 			t.Errorf("sent %v, want %v", sent, paid)
 		}
@@ -67,10 +69,10 @@ func TestReplayOfNamedEvents(t *testing.T) {
 		for range 6 {
 			ids = append(ids, w.typed(t, "invoice.paid"))
 		}
-		rejected := w.typed(t, "invoice.paid", func(r *Reception) {
+		rejected := w.typed(t, "invoice.paid", func(r *engine.Reception) {
 			r.Event.Status, r.Event.SignatureValid, r.Event.Verdict = relay.EventRejected, false, relay.VerdictBadSignature
 		})
-		test := w.typed(t, "invoice.paid", func(r *Reception) { r.Event.IsTest = true })
+		test := w.typed(t, "invoice.paid", func(r *engine.Reception) { r.Event.IsTest = true })
 		named := []relay.ID{ids[4], rejected, ids[1], ids[4], test, ids[2]}
 		j := w.planJob(t, to(a, b), func(j *relay.ReplayJob) { j.Selection.EventIDs = slices.Clone(named) })
 		equal(t, "events", j.Plan.Events, 3)
@@ -79,13 +81,13 @@ func TestReplayOfNamedEvents(t *testing.T) {
 			t.Error(diff)
 		}
 		got := w.run(t, to(a, b), func(j *relay.ReplayJob) { j.Selection.EventIDs = slices.Clone(named) })
-		if want := []pairID{{ids[1], a.ID}, {ids[2], a.ID}, {ids[4], a.ID}}; !slices.Equal(got, want) {
+		if want := []replays.PairID{{Event: ids[1], Endpoint: a.ID}, {Event: ids[2], Endpoint: a.ID}, {Event: ids[4], Endpoint: a.ID}}; !slices.Equal(got, want) {
 			t.Errorf("made %v, want %v", got, want)
 		}
 		got = w.run(t, to(b), func(j *relay.ReplayJob) {
 			j.Selection.EventIDs, j.IgnoreFilter, j.MaxEvents = slices.Clone(named), true, 2
 		})
-		if want := []pairID{{ids[1], b.ID}, {ids[2], b.ID}}; !slices.Equal(got, want) {
+		if want := []replays.PairID{{Event: ids[1], Endpoint: b.ID}, {Event: ids[2], Endpoint: b.ID}}; !slices.Equal(got, want) {
 			t.Errorf("the two oldest, the filter ignored: %v, want %v", got, want)
 		}
 	})
@@ -102,12 +104,12 @@ func TestReplayOfNamedDeliveries(t *testing.T) {
 		}
 		named := []relay.ID{deliveries[4], deliveries[1], deliveries[0], deliveries[1]}
 		got := w.run(t, func(j *relay.ReplayJob) { j.Selection.DeliveryIDs = slices.Clone(named) })
-		want := []pairID{{events[0], a.ID}, {events[0], b.ID}, {events[2], a.ID}}
+		want := []replays.PairID{{Event: events[0], Endpoint: a.ID}, {Event: events[0], Endpoint: b.ID}, {Event: events[2], Endpoint: a.ID}}
 		if diff := cmp.Diff(want, got, cmpPairs); diff != "" {
 			t.Errorf("each to its own endpoint: %s", diff)
 		}
 		got = w.run(t, to(c), func(j *relay.ReplayJob) { j.Selection.DeliveryIDs = slices.Clone(named) })
-		if want := []pairID{{events[0], c.ID}, {events[2], c.ID}}; !slices.Equal(got, want) {
+		if want := []replays.PairID{{Event: events[0], Endpoint: c.ID}, {Event: events[2], Endpoint: c.ID}}; !slices.Equal(got, want) {
 			t.Errorf("to another endpoint, once for each event: %v, want %v", got, want)
 		}
 	})

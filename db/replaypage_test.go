@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-dev/reprise/db/internal/lists"
+	"github.com/reprise-dev/reprise/db/internal/replays"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -19,7 +22,7 @@ func TestReplayPagesAreMadeOnce(t *testing.T) {
 		for range 60 {
 			events = append(events, w.receive(t, a).Event.ID)
 		}
-		w.clock.advance(settleTime - 30*time.Millisecond)
+		w.clock.advance(replays.SettleTime - 30*time.Millisecond)
 		j := w.planJob(t, to(a, b))
 		_, err := w.StartReplay(t.Context(), w.project, j.ID, system)
 		check(t, err)
@@ -53,8 +56,8 @@ func TestReplayPagesAreMadeOnce(t *testing.T) {
 		done, err := w.Replay(t.Context(), w.project, j.ID)
 		check(t, err)
 		equal(t, "made", done.Progress.Made, 120)
-		var all []deliveryRow
-		check(t, w.r.NewSelect().Model(&all).Scan(t.Context()))
+		var all []lists.DeliveryRow
+		check(t, w.R.NewSelect().Model(&all).Scan(t.Context()))
 		for i := range all {
 			if d := &all[i]; !d.ReplayedBy.IsZero() && bytes.Compare(d.ReplayedBy[:], d.ID[:]) <= 0 {
 				t.Errorf("%v is replayed by an older one", d.ID)
@@ -142,7 +145,7 @@ func TestPauseParksAndResumeWakes(t *testing.T) {
 		_, err = w.ResumeReplay(t.Context(), w.project, j.ID, system)
 		check(t, err)
 		equal(t, "claims", len(claimFrom(t, w.Store, 10, e)), 6)
-		list, err := w.Replays(t.Context(), w.project, ReplayFilter{Status: relay.ReplayRunning}, Page{})
+		list, err := w.Replays(t.Context(), w.project, replays.ReplayFilter{Status: relay.ReplayRunning}, sqldb.Page{})
 		check(t, err)
 		equal(t, "running", len(list.Rows), 1)
 		made := 0
@@ -166,12 +169,12 @@ func TestBackfillMeetsTheLiveStream(t *testing.T) {
 		equal(t, "not settled yet", number(t, w.Store, "SELECT count(*) FROM deliveries WHERE replay_id = ?", job.ID), 0)
 		waits, err := w.Replay(t.Context(), w.project, job.ID)
 		check(t, err)
-		if left := waits.Progress.Left; left <= settleTime || left > backfillLead+settleTime {
+		if left := waits.Progress.Left; left <= replays.SettleTime || left > replays.BackfillLead+replays.SettleTime {
 			t.Errorf("%s left, until the newest events have settled", left)
 		}
-		w.clock.advance(backfillLead)
+		w.clock.advance(replays.BackfillLead)
 		w.receive(t, e)
-		w.clock.advance(settleTime)
+		w.clock.advance(replays.SettleTime)
 		w.drainUntil(t, job.ID, true)
 		equal(t, "deliveries", number(t, w.Store, "SELECT count(*) FROM deliveries"), 9)
 		equal(t, "events", number(t, w.Store, "SELECT count(DISTINCT event_id) FROM deliveries"), 9)

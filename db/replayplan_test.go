@@ -7,6 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reprise-dev/reprise/db/internal/replays"
+	"github.com/reprise-dev/reprise/db/internal/settings"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -14,8 +17,8 @@ import (
 // begun, and counts the steps.
 func (w *world) planSlices(t testing.TB, j *relay.ReplayJob) (slices int) {
 	t.Helper()
-	w.planAtOnce = -1
-	defer func() { w.planAtOnce = planAtOnce }()
+	w.PlanAtOnce = -1
+	defer func() { w.PlanAtOnce = replays.PlanAtOnce }()
 	check(t, w.PlanReplay(t.Context(), j, system))
 	for {
 		slices++
@@ -33,16 +36,16 @@ func (w *world) planSlices(t testing.TB, j *relay.ReplayJob) (slices int) {
 // pairsOf are the pairs that a job would send, in order.
 func (w *world) pairsOf(t testing.TB, id relay.ID) (out []string) {
 	t.Helper()
-	var row replayRow
-	check(t, w.r.NewSelect().Model(&row).Where("id = ?", id).Scan(t.Context()))
+	var row replays.ReplayRow
+	check(t, w.R.NewSelect().Model(&row).Where("id = ?", id).Scan(t.Context()))
 	for {
-		at, err := w.readPairs(t.Context(), &row)
+		at, err := w.ReadPairs(t.Context(), &row)
 		check(t, err)
-		for _, p := range at.pairs {
-			out = append(out, p.event.Hex()+" "+p.endpoint.Hex())
+		for _, p := range at.Pairs {
+			out = append(out, p.Event.Hex()+" "+p.Endpoint.Hex())
 		}
-		row.CursorEvent, row.CursorEndpoint, row.CursorPart = at.end.event, at.end.endpoint, at.end.part
-		if at.last {
+		row.CursorEvent, row.CursorEndpoint, row.CursorPart = at.End.Event, at.End.Endpoint, at.End.Part
+		if at.Last {
 			return out
 		}
 	}
@@ -98,9 +101,9 @@ func TestPlanningInSlicesIsPlanningAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		_, _, selections := w.selections(t)
 		for name, selection := range selections {
-			w.plans = defaultPlanSizes
+			w.Plans = replays.DefaultPlanSizes
 			whole := w.planJob(t, selection)
-			w.plans = planSizes{read: 4, count: 7, sort: 9}
+			w.Plans = replays.PlanSizes{Read: 4, Count: 7, Sort: 9}
 			parts := w.job(selection)
 			n := w.planSlices(t, parts)
 			if many := name != "ids" && whole.MaxEvents == 0; many && n < 4 {
@@ -143,13 +146,13 @@ func TestPlanningGoesOnWhereItWasLeft(t *testing.T) {
 			if name == "ids" { // in one go
 				continue
 			}
-			w.plans = defaultPlanSizes
+			w.Plans = replays.DefaultPlanSizes
 			whole := w.planJob(t, selection)
-			w.plans = planSizes{read: 4, count: 7, sort: 9}
+			w.Plans = replays.PlanSizes{Read: 4, Count: 7, Sort: 9}
 			j := w.job(selection)
-			w.planAtOnce = -1
+			w.PlanAtOnce = -1
 			check(t, w.PlanReplay(t.Context(), j, system))
-			w.planAtOnce = planAtOnce
+			w.PlanAtOnce = replays.PlanAtOnce
 			turn := 0
 			_, err := w.ContinuePlan(t.Context(), j.ID, func() bool {
 				if turn++; turn == 2 { // it stands still, and another takes over
@@ -188,13 +191,13 @@ func TestPlanningThatStarts(t *testing.T) {
 		filled, err := w.PlanBackfill(t.Context(), w.project, e.ID, 7, 50, system)
 		check(t, err)
 		equal(t, "status", filled.Status, relay.ReplayRunning)
-		entries, err := w.AuditEntries(t.Context(), w.project, AuditFilter{}, Page{Limit: 1})
+		entries, err := w.AuditEntries(t.Context(), w.project, settings.AuditFilter{}, sqldb.Page{Limit: 1})
 		check(t, err)
 		equal(t, "entry of a backfill", entries.Rows[0].Action, "replay_job.started")
 		equal(t, "days", fmt.Sprint(entries.Rows[0].Data["backfill_days"]), "7")
 		equal(t, "endpoint", entries.Rows[0].Data["endpoint_id"], any(relay.PrefixEndpoint.Format(e.ID)))
 
-		w.planAtOnce = -1
+		w.PlanAtOnce = -1
 		gone := w.job(to(e))
 		check(t, w.PlanReplay(t.Context(), gone, system))
 		_, err = w.StartReplay(t.Context(), w.project, gone.ID, system)

@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/replays"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
+	"github.com/reprise-dev/reprise/db/internal/upkeep"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -19,10 +23,10 @@ func TestReplayPagesFindDeliveriesByEvent(t *testing.T) {
 		e := w.addEndpoint(t)
 		w.fill(t, []*relay.Endpoint{e, e, e, e})
 		var events []relay.ID
-		check(t, w.r.NewSelect().Table("events").Column("id").Where("project_id = ?", w.project).OrderExpr("id").Limit(pairRows).Scan(t.Context(), &events))
-		for name, b := range map[string]*bulk{"pairFacts": pairFacts, "markReplayed": markReplayed, "sumEvents": sumEvents, "lockEvents": lockEvents} {
-			query := b.sqlite
-			if w.pg {
+		check(t, w.R.NewSelect().Table("events").Column("id").Where("project_id = ?", w.project).OrderExpr("id").Limit(replays.PairRows).Scan(t.Context(), &events))
+		for name, b := range map[string]*sqldb.Bulk{"pairFacts": replays.PairFacts, "markReplayed": replays.MarkReplayed, "sumEvents": engine.SumEvents, "lockEvents": engine.LockEvents} {
+			query := b.Sqlite
+			if w.PG {
 				query = w.withArrays(b, events, e.ID)
 			} else if query == "" {
 				continue
@@ -47,7 +51,7 @@ func TestPlanByStatusReadsTheSameEitherWay(t *testing.T) {
 		e := w.addEndpoint(t)
 		w.fillMillion(t, events, e, relay.DeliveryDLQ)
 		var middle int64
-		check(t, w.r.NewSelect().Table("events").Column("received_at").OrderExpr("received_at").Offset(dense).Limit(1).Scan(t.Context(), &middle))
+		check(t, w.R.NewSelect().Table("events").Column("received_at").OrderExpr("received_at").Offset(dense).Limit(1).Scan(t.Context(), &middle))
 		exec(t, w.Store, "UPDATE events SET status = 'failed' WHERE received_at >= ? AND event_type <> 'type.7'", middle)
 		const few = (events - dense) / 50
 		for status, want := range map[relay.EventStatus]int{relay.EventDelivered: dense + few, relay.EventFailed: events - dense - few} {
@@ -63,15 +67,15 @@ func TestPlanByStatusReadsTheSameEitherWay(t *testing.T) {
 }
 
 // withArrays is a bulk statement for a page of events to an endpoint.
-func (w *world) withArrays(b *bulk, events []relay.ID, endpoint relay.ID) string {
-	return arrayArg.ReplaceAllStringFunc(b.pg, func(mark string) string {
+func (w *world) withArrays(b *sqldb.Bulk, events []relay.ID, endpoint relay.ID) string {
+	return arrayArg.ReplaceAllStringFunc(b.PG, func(mark string) string {
 		i, err := strconv.Atoi(arrayArg.FindStringSubmatch(mark)[1])
 		if err != nil {
 			return mark
 		}
 		values := make([]string, len(events))
 		for k, id := range events {
-			switch b.columns[i-1].name {
+			switch b.Columns[i-1].Name {
 			case "project_id":
 				id = w.project
 			case "endpoint_id":
@@ -102,14 +106,14 @@ func TestReplayPlans(t *testing.T) {
 			check(t, err)
 		}
 		for range 3 {
-			_, err := w.WalkReplay(other.ID).Next(t.Context(), pairRows)
+			_, err := w.WalkReplay(other.ID).Next(t.Context(), replays.PairRows)
 			check(t, err)
 		}
-		if w.pg {
-			_, err := w.w.ExecContext(t.Context(), "ANALYZE")
+		if w.PG {
+			_, err := w.W.ExecContext(t.Context(), "ANALYZE")
 			check(t, err)
 		}
-		w, log := w.watched()
+		w, log := w.seen()
 		next := func(id relay.ID) func(context.Context) error {
 			return func(ctx context.Context) error { _, err := w.WalkReplay(id).Next(ctx, 50); return err }
 		}
@@ -121,7 +125,7 @@ func TestReplayPlans(t *testing.T) {
 			return err
 		}
 		var some []relay.ID
-		check(t, w.r.NewSelect().Table("deliveries").Column("id").Where("project_id = ?", w.project).OrderExpr("id").Limit(700).Scan(t.Context(), &some))
+		check(t, w.R.NewSelect().Table("deliveries").Column("id").Where("project_id = ?", w.project).OrderExpr("id").Limit(700).Scan(t.Context(), &some))
 		w.checkPlans(t, log, []planCase{
 			{name: "a page that is walked to", run: next(walked.ID), narrow: true},
 			{name: "the next page", run: next(walked.ID), narrow: true},
@@ -133,12 +137,12 @@ func TestReplayPlans(t *testing.T) {
 			}},
 			{name: "judging a job", run: func(ctx context.Context) error { _, err := w.CheckReplay(ctx, other.ID); return err }, narrow: true},
 			{name: "the first attempts", run: func(ctx context.Context) error {
-				_, _, err := w.firstFailures(ctx, &replayRow{ID: other.ID, ProjectID: w.project, BrakeFrom: zeroID()})
+				_, _, err := w.FirstFailures(ctx, &replays.ReplayRow{ID: other.ID, ProjectID: w.project, BrakeFrom: sqldb.ZeroID()})
 				return err
 			}, narrow: true},
 			{name: "progress", run: func(ctx context.Context) error { _, err := w.Replay(ctx, w.project, other.ID); return err }, narrow: true},
 			{name: "jobs", run: func(ctx context.Context) error {
-				_, err := w.Replays(ctx, w.project, ReplayFilter{Status: relay.ReplayRunning}, Page{})
+				_, err := w.Replays(ctx, w.project, replays.ReplayFilter{Status: relay.ReplayRunning}, sqldb.Page{})
 				return err
 			}, narrow: true},
 			{name: "jobs that run", run: func(ctx context.Context) error { _, err := w.RunningReplays(ctx); return err }, narrow: true},
@@ -168,9 +172,9 @@ func TestReplayPlans(t *testing.T) {
 				j.Selection.DeliveryStatus, j.Selection.NewestOnly, j.Selection.DeliveryEndpointID = relay.DeliveryDLQ, true, endpoints[1].ID
 			}), narrow: true},
 			{name: "what was selected before", index: "deliveries_event", run: func(ctx context.Context) error {
-				r := &planRun{Store: w.Store, plan: &plan{row: &replayRow{ProjectID: w.project}}}
-				r.selection.DeliveryStatus, r.selection.NewestOnly, r.From = relay.DeliveryDLQ, true, idBound(newest)
-				_, err := r.selectedBefore(ctx, some)
+				r := &replays.PlanRun{Store: w.Store.Store.Store, Plan: &replays.Plan{Row: &replays.ReplayRow{ProjectID: w.project}}}
+				r.Selection.DeliveryStatus, r.Selection.NewestOnly, r.From = relay.DeliveryDLQ, true, sqldb.IDBound(newest)
+				_, err := r.SelectedBefore(ctx, some)
 				return err
 			}},
 			{name: "planning named deliveries", run: planning(func(j *relay.ReplayJob) { j.Selection.DeliveryIDs = some }), narrow: true},
@@ -186,7 +190,7 @@ func TestRetentionPlans(t *testing.T) {
 		endpoints := []*relay.Endpoint{w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t), w.addEndpoint(t)}
 		w.fill(t, endpoints)
 		none := "x''"
-		if w.pg { // its plans depend on how much there is
+		if w.PG { // its plans depend on how much there is
 			none = "''::bytea"
 		}
 		exec(t, w.Store, `INSERT INTO attempts (delivery_id, id, project_id, event_id, endpoint_id, number, outcome, started_at, duration,
@@ -195,17 +199,20 @@ func TestRetentionPlans(t *testing.T) {
 			WHERE true ON CONFLICT DO NOTHING`)
 		exec(t, w.Store, `INSERT INTO payloads (event_id, project_id, method, query, ip, headers, routing, body)
 			SELECT id, project_id, 'POST', `+none+`, '', `+none+`, `+none+`, `+none+` FROM events WHERE true ON CONFLICT DO NOTHING`)
-		if w.pg {
-			_, err := w.w.ExecContext(t.Context(), "ANALYZE")
+		if w.PG {
+			_, err := w.W.ExecContext(t.Context(), "ANALYZE")
 			check(t, err)
 		}
 		w.planJob(t, to(endpoints[0]), func(j *relay.ReplayJob) { j.Selection.EventIDs = w.filled })
 		oldest := w.event(t, w.oldest(t)).ReceivedAt
 		w.clock.advance(oldest.AddDate(0, 0, 30).Sub(w.Now()) + time.Second)
-		w, log := w.watched()
+		w, log := w.seen()
 		w.checkPlans(t, log, []planCase{
-			{name: "a preview", run: func(ctx context.Context) error { _, err := w.RetentionPreview(ctx, RetentionOptions{}); return err }, narrow: true},
-			{name: "a run", run: func(ctx context.Context) error { _, err := w.RunRetention(ctx, RetentionOptions{}); return err }, narrow: true},
+			{name: "a preview", run: func(ctx context.Context) error {
+				_, err := w.RetentionPreview(ctx, upkeep.RetentionOptions{})
+				return err
+			}, narrow: true},
+			{name: "a run", run: func(ctx context.Context) error { _, err := w.RunRetention(ctx, upkeep.RetentionOptions{}); return err }, narrow: true},
 			{name: "whether it is due", run: func(ctx context.Context) error { _, err := w.RetentionDue(ctx); return err }, narrow: true},
 		})
 	})
@@ -214,6 +221,6 @@ func TestRetentionPlans(t *testing.T) {
 func (w *world) oldest(t *testing.T) relay.ID {
 	t.Helper()
 	var id relay.ID
-	check(t, w.r.NewSelect().Table("events").Column("id").OrderExpr("id").Limit(1).Scan(t.Context(), &id))
+	check(t, w.R.NewSelect().Table("events").Column("id").OrderExpr("id").Limit(1).Scan(t.Context(), &id))
 	return id
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-dev/reprise/db/internal/lists"
+	"github.com/reprise-dev/reprise/db/internal/upkeep"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -19,18 +21,18 @@ func TestRetention(t *testing.T) {
 		}
 		w.clock.advance(31 * 24 * time.Hour)
 		fresh := w.receive(t, e)
-		report, err := w.RetentionPreview(t.Context(), RetentionOptions{})
+		report, err := w.RetentionPreview(t.Context(), upkeep.RetentionOptions{})
 		check(t, err)
 		equal(t, "sources", len(report.Sources), 1)
 		equal(t, "would go", report.Sources[0].Events, 3)
 		equal(t, "events", number(t, w.Store, "SELECT count(*) FROM events"), 5)
 		j := w.planJob(t, to(e))
-		report, err = w.RunRetention(t.Context(), RetentionOptions{})
+		report, err = w.RunRetention(t.Context(), upkeep.RetentionOptions{})
 		check(t, err)
 		equal(t, "in a plan", len(report.Sources), 0)
 		_, err = w.CancelReplay(t.Context(), w.project, j.ID, system)
 		check(t, err)
-		report, err = w.RunRetention(t.Context(), RetentionOptions{AuditDays: 10})
+		report, err = w.RunRetention(t.Context(), upkeep.RetentionOptions{AuditDays: 10})
 		check(t, err)
 		equal(t, "went", report.Sources[0].Events, 3)
 		equal(t, "deliveries", report.Sources[0].Deliveries, 3)
@@ -40,7 +42,7 @@ func TestRetention(t *testing.T) {
 		equal(t, "attempts", number(t, w.Store, "SELECT count(*) FROM attempts"), 0)
 		equal(t, "fresh", w.event(t, fresh.Event.ID).ID, fresh.Event.ID)
 		w.clock.advance(31 * 24 * time.Hour)
-		report, err = w.RunRetention(t.Context(), RetentionOptions{})
+		report, err = w.RunRetention(t.Context(), upkeep.RetentionOptions{})
 		check(t, err)
 		equal(t, "jobs", report.Replays, 1)
 		equal(t, "jobs left", number(t, w.Store, "SELECT count(*) FROM replays"), 0)
@@ -62,7 +64,7 @@ func TestRetentionKeepsWhatARunningJobWillRead(t *testing.T) {
 		for _, c := range claimFrom(t, w.Store, 4, e) {
 			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDelivered))
 		}
-		_, err = w.RunRetention(t.Context(), RetentionOptions{})
+		_, err = w.RunRetention(t.Context(), upkeep.RetentionOptions{})
 		check(t, err)
 		w.drain(t, j.ID, 100, e)
 		status, err := w.CheckReplay(t.Context(), j.ID)
@@ -104,12 +106,12 @@ func TestAJumpOfTheClockRemovesNothing(t *testing.T) {
 		w.clock.advance(365 * 24 * time.Hour)
 		left := func() int {
 			t.Helper()
-			n, err := w.CountEvents(t.Context(), w.project, EventFilter{}, 2*events)
+			n, err := w.CountEvents(t.Context(), w.project, lists.EventFilter{}, 2*events)
 			check(t, err)
 			return n
 		}
 		for range 2 {
-			_, err := w.RunRetention(t.Context(), RetentionOptions{})
+			_, err := w.RunRetention(t.Context(), upkeep.RetentionOptions{})
 			wantKind(t, err, relay.KindConflict)
 			_, err = w.Prune(t.Context(), never)
 			wantKind(t, err, relay.KindConflict)
@@ -119,13 +121,13 @@ func TestAJumpOfTheClockRemovesNothing(t *testing.T) {
 		// A day later the time is believed, and a part goes.
 		check(t, w.RetentionDone(t.Context()))
 		w.clock.advance(24 * time.Hour)
-		report, err := w.RunRetention(t.Context(), RetentionOptions{})
+		report, err := w.RunRetention(t.Context(), upkeep.RetentionOptions{})
 		check(t, err)
 		equal(t, "left for the next run", report.Left, true)
-		if n := left(); n < events-1000-retentionRows || n > events-1000 {
+		if n := left(); n < events-1000-upkeep.RetentionRows || n > events-1000 {
 			t.Errorf("%d are left of %d", n, events)
 		}
-		_, err = w.RunRetention(t.Context(), RetentionOptions{All: true})
+		_, err = w.RunRetention(t.Context(), upkeep.RetentionOptions{All: true})
 		check(t, err)
 		equal(t, "left after all", left(), 0)
 	})

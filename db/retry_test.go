@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reprise-dev/reprise/db/internal/lists"
+	"github.com/reprise-dev/reprise/db/internal/settings"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -23,7 +26,7 @@ func TestRetryInPlace(t *testing.T) {
 		equal(t, "stored", w.delivery(t, id), d)
 		equal(t, "event", w.event(t, in.Event.ID).Status, relay.EventForwarding)
 		equal(t, "attempts kept", len(w.attempts(t, id)), 1)
-		entries, err := w.AuditEntries(t.Context(), w.project, AuditFilter{Action: "webhook_delivery.retried"}, Page{})
+		entries, err := w.AuditEntries(t.Context(), w.project, settings.AuditFilter{Action: "webhook_delivery.retried"}, sqldb.Page{})
 		check(t, err)
 		if len(entries.Rows) != 1 || entries.Rows[0].Data["endpoint_id"] != relay.PrefixEndpoint.Format(e.ID) ||
 			entries.Rows[0].Data["event_type"] != "invoice.paid" || entries.Rows[0].Data["event_id"] != relay.PrefixEvent.Format(in.Event.ID) {
@@ -80,7 +83,7 @@ func TestDiscard(t *testing.T) {
 			"SELECT count(*) FROM audit_log WHERE action = 'webhook_delivery.discarded' AND data LIKE '%a customer is gone%'"), 1)
 		_, err = w.DiscardDelivery(t.Context(), w.project, dead, "", system)
 		wantKind(t, err, relay.KindConflict)
-		letters, err := w.Deliveries(t.Context(), w.project, DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, Page{})
+		letters, err := w.Deliveries(t.Context(), w.project, lists.DeliveryFilter{Status: relay.DeliveryDLQ, NewestOnly: true}, sqldb.Page{})
 		check(t, err)
 		equal(t, "dead letters", len(letters.Rows), 0)
 	})

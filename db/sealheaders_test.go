@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
+	"github.com/reprise-dev/reprise/db/internal/upkeep"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -16,14 +18,14 @@ func TestHeadersOfBeforeAreSealed(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		const secret = "token-canary7f3a91"
 		var ids []relay.ID
-		for i := range 2*sealBatch + 1 {
+		for i := range 2*upkeep.SealBatch + 1 {
 			in := w.reception()
 			in.Payload.Headers = relay.Headers{{Name: "X-Token", Value: fmt.Sprint(secret, i)}}
 			_, err := w.Receive(t.Context(), in)
 			check(t, err)
 			ids = append(ids, in.Event.ID)
 			if i%2 == 0 {
-				_, err := w.w.ExecContext(t.Context(), "UPDATE payloads SET headers = ? WHERE event_id = ?", relay.EncodeHeaders(in.Payload.Headers), in.Event.ID)
+				_, err := w.W.ExecContext(t.Context(), "UPDATE payloads SET headers = ? WHERE event_id = ?", relay.EncodeHeaders(in.Payload.Headers), in.Event.ID)
 				check(t, err)
 			}
 		}
@@ -45,9 +47,9 @@ func TestHeadersOfBeforeAreSealed(t *testing.T) {
 		}
 		equal(t, "batches", batches > 3, true)
 		var plain int
-		check(t, w.r.NewSelect().TableExpr("payloads").ColumnExpr("count(*)").Where("substr(headers, 1, 1) <> ?", []byte{sealedMark}).Scan(t.Context(), &plain))
+		check(t, w.R.NewSelect().TableExpr("payloads").ColumnExpr("count(*)").Where("substr(headers, 1, 1) <> ?", []byte{sqldb.SealedMark}).Scan(t.Context(), &plain))
 		equal(t, "plain ones", plain, 0)
-		if w.pg {
+		if w.PG {
 			return
 		}
 		for _, suffix := range []string{"", "-wal"} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reprise-dev/reprise/db/internal/engine"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -42,21 +43,21 @@ func TestStats(t *testing.T) {
 			r.Attempt.Duration = 2 * time.Second
 			record(t, w.Store, r)
 		}
-		q := StatsQuery{ProjectID: w.project, From: from.Add(-time.Minute), To: w.Now().Add(time.Minute), Step: time.Minute}
+		q := engine.StatsQuery{ProjectID: w.project, From: from.Add(-time.Minute), To: w.Now().Add(time.Minute), Step: time.Minute}
 		look := func(when string) {
 			t.Helper()
 			s, err := w.Stats(t.Context(), q)
 			check(t, err)
-			want := Series{Events: 104, Rejected: 1, Duplicates: 2, Succeeded: 100, Failed: 10, Dead: 4}
+			want := engine.Series{Events: 104, Rejected: 1, Duplicates: 2, Succeeded: 100, Failed: 10, Dead: 4}
 			equal(t, when, untimed(s.Total), want)
-			equal(t, when+": source", s.ByRef[w.source.ID], Series{Events: 104, Rejected: 1, Duplicates: 2})
-			equal(t, when+": endpoint", untimed(s.ByRef[b.ID]), Series{Failed: 10, Dead: 4})
-			var sum Series
+			equal(t, when+": source", s.ByRef[w.source.ID], engine.Series{Events: 104, Rejected: 1, Duplicates: 2})
+			equal(t, when+": endpoint", untimed(s.ByRef[b.ID]), engine.Series{Failed: 10, Dead: 4})
+			var sum engine.Series
 			for _, one := range s.Course {
 				sum.Events += one.Events
 				sum.Failed += one.Failed
 			}
-			equal(t, when+": course", sum, Series{Events: 104, Failed: 10})
+			equal(t, when+": course", sum, engine.Series{Events: 104, Failed: 10})
 			if s.Total.P50 < 55*time.Millisecond || s.Total.P50 > 55*3*time.Millisecond/2 {
 				t.Errorf("%s: P50 of 55 ms is %v", when, s.Total.P50)
 			}
@@ -72,12 +73,12 @@ func TestStats(t *testing.T) {
 		one.Ref = b.ID
 		s, err := w.Stats(t.Context(), one)
 		check(t, err)
-		equal(t, "of one endpoint", untimed(s.Total), Series{Failed: 10, Dead: 4})
+		equal(t, "of one endpoint", untimed(s.Total), engine.Series{Failed: 10, Dead: 4})
 		other := q
 		other.ProjectID = w.addProject(t)
 		s, err = w.Stats(t.Context(), other)
 		check(t, err)
-		equal(t, "of another project", s.Total, Series{})
+		equal(t, "of another project", s.Total, engine.Series{})
 
 		minutes := number(t, w.Store, "SELECT count(*) FROM stats")
 		prune(t, w)
@@ -92,7 +93,7 @@ func TestStats(t *testing.T) {
 }
 
 // untimed leaves out the latencies, which are compared by range.
-func untimed(s Series) Series {
+func untimed(s engine.Series) engine.Series {
 	s.P50, s.P95 = 0, 0
 	return s
 }
@@ -100,12 +101,12 @@ func untimed(s Series) Series {
 func TestLatencyBuckets(t *testing.T) {
 	t.Parallel()
 	for d := time.Duration(0); d < 100*time.Second; d = d*5/4 + 1000 {
-		i := latencyBucket(d)
-		if d >= latencyBound(i) && i < latencyBuckets-1 || i > 0 && d < latencyBound(i-1) {
-			t.Errorf("%v is in bucket %d below %v", d, i, latencyBound(i))
+		i := engine.LatencyBucket(d)
+		if d >= engine.LatencyBound(i) && i < engine.LatencyBuckets-1 || i > 0 && d < engine.LatencyBound(i-1) {
+			t.Errorf("%v is in bucket %d below %v", d, i, engine.LatencyBound(i))
 		}
 	}
-	if end := latencyBound(latencyBuckets - 1); end < time.Minute {
+	if end := engine.LatencyBound(engine.LatencyBuckets - 1); end < time.Minute {
 		t.Errorf("the last bucket ends at %v", end)
 	}
 }
@@ -161,16 +162,16 @@ func TestRejectedEventsAreBounded(t *testing.T) {
 		}
 		reject(10, other.ID)
 		oldest := reject(1, w.source.ID)
-		newest := reject(rejectedKept+rejectedRows+40, w.source.ID)
+		newest := reject(engine.RejectedKept+engine.RejectedRows+40, w.source.ID)
 		eventually(t, "the oldest are deleted", func() bool {
-			return number(t, w.Store, "SELECT count(*) FROM events WHERE source_id = ? AND status = 'rejected'", w.source.ID) == rejectedKept
+			return number(t, w.Store, "SELECT count(*) FROM events WHERE source_id = ? AND status = 'rejected'", w.source.ID) == engine.RejectedKept
 		})
 		_, err := w.Event(t.Context(), w.project, oldest)
 		wantKind(t, err, relay.KindNotFound)
 		w.event(t, newest)
 		w.event(t, good)
 		eventually(t, "their payloads too", func() bool {
-			return number(t, w.Store, "SELECT count(*) FROM payloads") == rejectedKept+11
+			return number(t, w.Store, "SELECT count(*) FROM payloads") == engine.RejectedKept+11
 		})
 		equal(t, "rejected events of the other source", number(t, w.Store, "SELECT count(*) FROM events WHERE source_id = ?", other.ID), 10)
 	})
@@ -208,8 +209,8 @@ func TestListsOfEndpointsAskOnce(t *testing.T) {
 		for _, c := range claimFrom(t, w.Store, 1, w.mustEndpoint(t, ids[0])) {
 			record(t, w.Store, outcome(w.Store, c, relay.DeliveryDelivered))
 		}
-		watched, log := w.watched()
-		q := StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now(), Step: time.Hour}
+		watched, log := w.seen()
+		q := engine.StatsQuery{ProjectID: w.project, From: w.Now().Add(-time.Hour), To: w.Now(), Step: time.Hour}
 		stats, err := watched.StatsByRef(t.Context(), q, append(ids, e.ID))
 		check(t, err)
 		newest, err := watched.NewestByEndpoint(t.Context(), w.project)

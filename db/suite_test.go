@@ -12,6 +12,8 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/db/internal/engine"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 	"github.com/reprise-dev/reprise/relay"
 )
 
@@ -73,7 +75,7 @@ type world struct {
 	filled  []relay.ID // two of the events that fill made
 }
 
-func openStore(t testing.TB, o Options) *Store {
+func openStore(t testing.TB, o sqldb.Options) *Store {
 	t.Helper()
 	if o.Key == nil {
 		o.Key = testKey
@@ -97,7 +99,7 @@ func openStore(t testing.TB, o Options) *Store {
 func newWorld(t testing.TB, url string) *world {
 	t.Helper()
 	c := newClock()
-	w := &world{Store: openStore(t, Options{URL: url, Now: c.Now}), url: url, clock: c}
+	w := &world{Store: openStore(t, sqldb.Options{URL: url, Now: c.Now}), url: url, clock: c}
 	w.project = w.addProject(t)
 	w.source = w.addSource(t, w.project)
 	return w
@@ -106,7 +108,7 @@ func newWorld(t testing.TB, url string) *world {
 // beside opens a second store on the same database, as another process would.
 func (w *world) beside(t testing.TB) *Store {
 	t.Helper()
-	return openStore(t, Options{URL: w.url, Now: w.clock.Now})
+	return openStore(t, sqldb.Options{URL: w.url, Now: w.clock.Now})
 }
 
 func (w *world) addProject(t testing.TB) relay.ID {
@@ -141,9 +143,9 @@ func (w *world) addEndpoint(t testing.TB, change ...func(*relay.Endpoint)) *rela
 }
 
 // reception is an event of the world's source for endpoints, due now.
-func (w *world) reception(endpoints ...*relay.Endpoint) Reception {
+func (w *world) reception(endpoints ...*relay.Endpoint) engine.Reception {
 	now := w.Now()
-	in := Reception{
+	in := engine.Reception{
 		Event: relay.Event{ID: relay.NewIDAt(now), ProjectID: w.project, SourceID: w.source.ID, EventType: "invoice.paid",
 			Status: relay.EventForwarding, SignatureValid: true, Verdict: relay.VerdictValid, ContentType: "application/json", ReceivedAt: now},
 		Payload: relay.Payload{Method: "POST", IP: "192.0.2.1", Body: []byte(`{"id":1}`),
@@ -163,7 +165,7 @@ func (w *world) reception(endpoints ...*relay.Endpoint) Reception {
 }
 
 // receive stores an event for endpoints.
-func (w *world) receive(t testing.TB, endpoints ...*relay.Endpoint) Reception {
+func (w *world) receive(t testing.TB, endpoints ...*relay.Endpoint) engine.Reception {
 	t.Helper()
 	in := w.reception(endpoints...)
 	if _, err := w.Receive(t.Context(), in); err != nil {
@@ -183,11 +185,11 @@ func prune(t testing.TB, w *world) {
 
 var everyLane = []relay.Lane{relay.LaneLive, relay.LaneRetry, relay.LaneReplay}
 
-func claimFrom(t testing.TB, s *Store, limit int, endpoints ...*relay.Endpoint) []Claim {
+func claimFrom(t testing.TB, s *Store, limit int, endpoints ...*relay.Endpoint) []engine.Claim {
 	t.Helper()
-	var all []Claim
+	var all []engine.Claim
 	for _, e := range endpoints {
-		claims, _, err := s.Claim(t.Context(), Lease{Owner: 1, Until: s.Now().Add(time.Minute)}, ClaimRequest{EndpointID: e.ID, Limit: limit, Lanes: everyLane})
+		claims, _, err := s.Claim(t.Context(), engine.Lease{Owner: 1, Until: s.Now().Add(time.Minute)}, engine.ClaimRequest{EndpointID: e.ID, Limit: limit, Lanes: everyLane})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,9 +199,9 @@ func claimFrom(t testing.TB, s *Store, limit int, endpoints ...*relay.Endpoint) 
 }
 
 // outcome is the recording of a claim that ends in status.
-func outcome(s *Store, c Claim, status relay.DeliveryStatus) Recording {
+func outcome(s *Store, c engine.Claim, status relay.DeliveryStatus) engine.Recording {
 	now := s.Now()
-	r := Recording{Claim: c, Status: status, Lane: c.Lane, Attempt: relay.Attempt{
+	r := engine.Recording{Claim: c, Status: status, Lane: c.Lane, Attempt: relay.Attempt{
 		ID: relay.NewIDAt(now), ProjectID: c.ProjectID, DeliveryID: c.DeliveryID, EventID: c.EventID, EndpointID: c.EndpointID,
 		Number: c.Attempts + 1, Outcome: relay.OutcomeSuccess, StartedAt: now, Duration: 20 * time.Millisecond,
 		URL: "https://example.com/hook", ResponseStatus: 200, ResponseBody: []byte("ok")}}
@@ -212,7 +214,7 @@ func outcome(s *Store, c Claim, status relay.DeliveryStatus) Recording {
 	return r
 }
 
-func record(t testing.TB, s *Store, r Recording) (stale bool) {
+func record(t testing.TB, s *Store, r engine.Recording) (stale bool) {
 	t.Helper()
 	done := make(chan error, 1)
 	s.Record(t.Context(), r, func(was bool, err error) { stale = was; done <- err })
@@ -282,14 +284,14 @@ func eventually(t testing.TB, what string, holds func() bool) {
 func number(t testing.TB, s *Store, query string, args ...any) int {
 	t.Helper()
 	var n int
-	check(t, s.r.NewRaw(query, args...).Scan(t.Context(), &n))
+	check(t, s.R.NewRaw(query, args...).Scan(t.Context(), &n))
 	return n
 }
 
 // exec runs a statement past the store.
 func exec(t testing.TB, s *Store, query string, args ...any) {
 	t.Helper()
-	check(t, s.write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
+	check(t, s.Write(t.Context(), func(ctx context.Context, tx bun.Tx) error {
 		_, err := tx.NewRaw(query, args...).Exec(ctx)
 		return err
 	}))

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/reprise-dev/reprise/db/dbtest"
+	"github.com/reprise-dev/reprise/db/internal/sqldb"
 )
 
 // TestPostgresOverTLS asks a server in the ways that the README names.
@@ -25,15 +26,15 @@ func TestPostgresOverTLS(t *testing.T) {
 	} {
 		url := strings.Replace(c.url, "sslmode=disable", "sslmode="+c.mode, 1)
 		if c.refused != "" {
-			if err := tryOpen(t, Options{URL: url}); err == nil || !strings.Contains(err.Error(), c.refused) {
+			if err := tryOpen(t, sqldb.Options{URL: url}); err == nil || !strings.Contains(err.Error(), c.refused) {
 				t.Errorf("%s of %s: %v", c.mode, url, err)
 			}
 			continue
 		}
-		s := openStore(t, Options{URL: url, Exclusive: true})
+		s := openStore(t, sqldb.Options{URL: url, Exclusive: true})
 		check(t, s.Beat(t.Context(), 1, "host", "worker"))
 		var all, plain int
-		check(t, s.r.NewSelect().TableExpr("pg_stat_ssl JOIN pg_stat_activity USING (pid)").Where("application_name = 'reprise'").
+		check(t, s.R.NewSelect().TableExpr("pg_stat_ssl JOIN pg_stat_activity USING (pid)").Where("application_name = 'reprise'").
 			ColumnExpr("count(*), count(*) FILTER (WHERE NOT ssl)").Scan(context.Background(), &all, &plain))
 		if all < 3 || plain > 0 {
 			t.Errorf("%s: %d of %d connections are not encrypted", c.mode, plain, all)

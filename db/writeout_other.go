@@ -1,8 +1,0 @@
-//go:build !linux
-
-package db
-
-import "os"
-
-// startWriting does nothing where a file can only be synced.
-func startWriting(*os.File) error { return nil }
