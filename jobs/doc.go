@@ -44,10 +44,11 @@
 //	replay             slices of replay jobs
 //	maintenance        the other slices
 //
-// asynq tries nothing again, schedules nothing and keeps nothing: times and counts
-// are the database's. idle.go and wake.go make it pick work up at once; redis.go
-// opens the Redis server, embedded.go the one inside the process; limit.go holds
-// what people and programs do to rates.
+// Tasks go through an interface (tasks.go), which asynq.go implements and package
+// simulation does badly on purpose. asynq tries nothing again, schedules nothing and
+// keeps nothing: times and counts are the database's. idle.go and wake.go make it pick
+// work up at once; redis.go opens the Redis server, embedded.go the one inside the
+// process; limit.go holds what people and programs do to rates.
 //
 // asynq is imported in this package only.
 package jobs

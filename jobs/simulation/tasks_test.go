@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,11 +17,12 @@ type broker struct {
 	mu     sync.Mutex
 	queues map[string][]jobs.Task
 	ids    map[string]bool
-	rung   chan struct{} // closed, and made anew, when there is something
+	served map[string][]*process // who serves a queue, or did
+	rung   chan struct{}         // closed, and made anew, when there is something
 }
 
 func newBroker(w *world) *broker {
-	return &broker{world: w, queues: map[string][]jobs.Task{}, ids: map[string]bool{}, rung: make(chan struct{})}
+	return &broker{world: w, queues: map[string][]jobs.Task{}, ids: map[string]bool{}, served: map[string][]*process{}, rung: make(chan struct{})}
 }
 
 func (b *broker) put(t jobs.Task) {
@@ -60,12 +62,15 @@ func (b *broker) empty() {
 	clear(b.ids)
 }
 
-// left is how many tasks lie in queues that somebody serves.
+// left is how many tasks lie in queues whose process lives; those of others are
+// swept away after a minute.
 func (b *broker) left() (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, waiting := range b.queues {
-		n += len(waiting)
+	for queue, waiting := range b.queues {
+		if slices.ContainsFunc(b.world.processes, func(p *process) bool { return slices.Contains(b.served[queue], p) }) {
+			n += len(waiting)
+		}
 	}
 	return n
 }
@@ -104,10 +109,16 @@ func (q *tasks) Enqueue(_ context.Context, t jobs.Task) error {
 }
 
 func (q *tasks) Serve(queues map[string]int, concurrency int, handle func(jobs.Task)) error {
+	b := q.process.world.broker
+	b.mu.Lock()
+	for queue := range queues {
+		b.served[queue] = append(b.served[queue], q.process)
+	}
+	b.mu.Unlock()
 	places := make(chan struct{}, concurrency)
 	q.working.Go(func() {
 		for {
-			t, ok, more := q.process.world.broker.take(queues)
+			t, ok, more := b.take(queues)
 			if !ok {
 				select {
 				case <-more:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/reprise-dev/reprise/relay"
 )
@@ -22,7 +23,7 @@ func (r *result) fault(format string, args ...any) {
 // check looks at everything.
 func check(ctx context.Context, r *rig, f *findings) []result {
 	return []result{
-		f.checkKept(r), f.checkArrived(), f.checkFinal(ctx, r), f.checkLimbo(),
+		f.checkKept(r), f.checkArrived(), f.checkDated(), f.checkFinal(ctx, r), f.checkLimbo(),
 		f.checkRepeats(r.story), f.checkInFlight(r.story), f.checkRate(r.story), f.checkSums(), checkJobs(ctx, r),
 		f.checkQueues(), checkProcesses(r.story),
 	}
@@ -67,6 +68,22 @@ func (f *findings) checkArrived() result {
 		took := slices.ContainsFunc(f.arrived(d.ID), func(a arrival) bool { return a.status == 200 })
 		if d.Status == relay.DeliveryDelivered && !took {
 			out.fault("%s is delivered and the receiver took %d requests of it without a success", relay.PrefixDelivery.Format(d.ID), len(f.arrived(d.ID)))
+		}
+	}
+	return out
+}
+
+// datedWithin is how far the time that a request says may be from when it arrives: less
+// than the clock of the worker that is ahead is off.
+const datedWithin = 10 * time.Second
+
+// checkDated: requests are dated by the clock of the database, whoever makes them. One
+// that was stopped on its way arrives later.
+func (f *findings) checkDated() result {
+	out := result{name: "requests are dated by the database"}
+	for _, a := range f.arrivals {
+		if ahead := a.dated.Sub(a.from); ahead > datedWithin {
+			out.fault("%s arrived at %s and is dated %s later", a.delivery, a.from.Format(time.TimeOnly), ahead)
 		}
 	}
 	return out

@@ -15,6 +15,7 @@ type arrival struct {
 	path, event, delivery string
 	attempt, status       int // status 0: no answer
 	from, to              time.Time
+	dated                 time.Time // by its webhook-timestamp
 }
 
 // receiver is all endpoints. Each has a mood, which faults change.
@@ -52,6 +53,9 @@ func (r *receiver) become(name string, mood kind) {
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	a := arrival{path: req.URL.Path[1:], event: req.Header.Get("Webhook-Id"), delivery: req.Header.Get("X-Reprise-Delivery-Id"), from: time.Now()}
+	if dated, err := strconv.ParseInt(req.Header.Get("Webhook-Timestamp"), 10, 64); err == nil {
+		a.dated = time.Unix(dated, 0)
+	}
 	a.attempt, _ = strconv.Atoi(req.Header.Get("X-Reprise-Attempt"))
 	r.mu.Lock()
 	mood, changed, at := r.moods[a.path], r.changed[a.path], len(r.arrivals)

@@ -69,8 +69,10 @@ func (c *BatchWriter) Submit(ctx context.Context, item CommitItem) error {
 // Close takes no more and waits for what it has.
 func (c *BatchWriter) Close() {
 	c.mu.Lock()
-	c.closed = true
-	close(c.queue)
+	if !c.closed {
+		c.closed = true
+		close(c.queue)
+	}
 	c.mu.Unlock()
 	c.done.Wait()
 }
