@@ -14,7 +14,7 @@ import (
 func TestAuditActionsAreThoseWritten(t *testing.T) {
 	t.Parallel()
 	var code strings.Builder
-	for _, dir := range []string{".", "../db", "../jobs", "../web"} {
+	for _, dir := range []string{".", "../db/internal/*", "../jobs", "../web"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -172,9 +172,8 @@ func (w *world) someID(table string) (id relay.ID) {
 	return id
 }
 
-// settle ends what people would end: paused endpoints and jobs go on.
+// settle has jobs go on that are planned or paused.
 func (w *world) settle(ctx context.Context, p *process) {
-	w.must(w.resumeAll(ctx, p))
 	jobs, err := p.store.Replays(ctx, w.project, db.ReplayFilter{}, db.Page{Limit: 100})
 	w.must(err)
 	for _, j := range jobs.Rows {

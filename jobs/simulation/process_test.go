@@ -42,14 +42,11 @@ func (p *process) alive() error {
 // reach is an error if the process is dead or cannot reach the database now. While
 // it is stopped it waits, and now and then it is slow.
 func (p *process) reach(ctx context.Context) error {
+	p.world.delay()
 	if err := p.runs(ctx); err != nil {
 		return err
 	}
-	p.world.delay()
-	switch {
-	case p.alive() != nil:
-		return errDead
-	case p.world.noDatabase.Load():
+	if p.world.noDatabase.Load() {
 		return driver.ErrBadConn
 	}
 	return nil

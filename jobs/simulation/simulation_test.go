@@ -59,6 +59,7 @@ func simulate(t *testing.T, seed uint64, empty []byte) {
 	}
 	w.tell("nothing fails any more")
 	w.settled.Store(true)
+	w.must(w.resumeAll(context.Background(), w.processes[0]))
 	for healed := time.Now(); w.open() > 0; {
 		if time.Since(healed) > 10*time.Minute {
 			w.broken("%d deliveries and jobs have not ended after ten minutes without a fault", w.open())
