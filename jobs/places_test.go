@@ -103,7 +103,7 @@ func TestTheFirstRequestTellsWhatAnEndpointIs(t *testing.T) {
 		turns = append(turns, got...)
 	}
 	if len(turns) != 56 || len(s.fill(fast, false)) != 8 {
-		t.Errorf("they hold %d senders, want 56, and one that is quick the rest: %+v", len(turns), s.sending)
+		t.Fatalf("they hold %d senders, want 56, and one that is quick the rest: %+v", len(turns), s.sending)
 	}
 	for _, turn := range turns {
 		turn.begun[turn] = time.Now().Add(-time.Second)
