@@ -197,7 +197,7 @@ func TestClaimsAreGivenBackOnceTheDatabaseAnswers(t *testing.T) {
 	waiting := func(n int) bool {
 		r.engine.places.mu.Lock()
 		defer r.engine.places.mu.Unlock()
-		return r.engine.places.sending.all == min(n, 1) && r.engine.places.queued[r.project] >= n
+		return r.engine.places.sending.all == min(n, 1) && len(r.engine.places.byID[e.ID].liveWait) >= n
 	}
 	r.eventually("several wait behind one that is being sent", func() bool { return waiting(3) })
 	r.must(server.Halt("INT"))

@@ -12,11 +12,13 @@ import (
 // requests. Whoever takes long gets few of both: a quick endpoint fills the
 // senders, a slow or dead one ties up next to nothing.
 //
-//   - An endpoint makes as many requests at a time as it copes with: one more
-//     after each answer, half as many after it could not be reached.
+//   - An endpoint makes as many requests at a time as it copes with: one at first,
+//     one more after each answer, half as many after it could not be reached.
 //   - Endpoints that take their time have half of the senders and of the window
-//     together. Those that have not answered yet are somewhere between.
-//   - A project has half of the senders while others wait, and so have replays.
+//     together. Only the one request that tells whether an endpoint does goes beyond
+//     that, and leaves an eighth to those that are known to be quick.
+//   - Replays have half of the senders and of the window, and so has a project of the
+//     senders while others could use them.
 type places struct {
 	mu      sync.Mutex
 	window  int
@@ -26,7 +28,6 @@ type places struct {
 	claimed use
 	sending use
 	shares  map[relay.ID]int // senders of each project
-	queued  map[relay.ID]int // of each project, who waits for a sender
 }
 
 // use is how much of something is in use, and by whom.
@@ -45,6 +46,23 @@ func (u *use) add(p *place, replay bool, n int) {
 	}
 }
 
+// free is how much more of all there is p may use.
+func (u *use) free(p *place, replay bool, all int) int {
+	free := all - u.all
+	switch p.class {
+	case classSlow:
+		free = min(free, half(all)-u.slow)
+	case classUnproven:
+		free = min(free, max(all-all/8, 1)-u.slow-u.unproven)
+	}
+	if replay {
+		free = min(free, half(all)-u.replays)
+	}
+	return free
+}
+
+func half(all int) int { return max(all/2, 1) }
+
 // class says how long an endpoint takes to answer.
 type class byte
 
@@ -55,8 +73,6 @@ const (
 )
 
 const (
-	startConcurrency = 16
-	leastConcurrency = 2
 	// quick is how long an answer of a quick endpoint takes at most.
 	quick = 250 * time.Millisecond
 	// placeKept is for how long an endpoint is remembered that gets nothing.
@@ -81,7 +97,7 @@ type place struct {
 }
 
 func newPlaces(senders int) *places {
-	return &places{senders: senders, window: windowOf(senders), byID: map[relay.ID]*place{}, shares: map[relay.ID]int{}, queued: map[relay.ID]int{}}
+	return &places{senders: senders, window: windowOf(senders), byID: map[relay.ID]*place{}, shares: map[relay.ID]int{}}
 }
 
 // windowOf is how many claims a process holds: enough to keep the senders busy
@@ -91,30 +107,30 @@ func windowOf(senders int) int { return min(8*senders, 1000) }
 func (l *places) of(ep *relay.Endpoint) *place {
 	p := l.byID[ep.ID]
 	if p == nil {
-		p = &place{project: ep.ProjectID, allowed: min(startConcurrency, l.half()), begun: map[*turn]time.Time{}}
+		p = &place{project: ep.ProjectID, allowed: 1, begun: map[*turn]time.Time{}}
 		l.byID[ep.ID] = p
 	}
 	p.most = ep.MaxInFlight
 	return p
 }
 
-func (l *places) half() int { return max(l.senders/2, 1) }
+// together is how many requests an endpoint may make at the same time.
+func (p *place) together() int {
+	if p.most > 0 && p.class != classUnproven {
+		return p.most
+	}
+	return p.allowed
+}
 
 // room is how many more claims an endpoint may have, or how many of its replays.
 func (l *places) room(p *place, replay bool) int {
-	window := p.allowed
-	switch {
-	case p.most > 0:
-		window = p.most
-	case p.class == classQuick:
-		window = min(8*p.allowed, l.window/2)
+	window := p.together()
+	if p.most == 0 && p.class == classQuick {
+		window = min(8*p.allowed, half(l.window))
 	}
-	free := min(window-p.claimed, l.window-l.claimed.all)
-	if p.class == classSlow {
-		free = min(free, l.window/2-l.claimed.slow)
-	}
+	free := min(window-p.claimed, l.claimed.free(p, replay, l.window))
 	if replay {
-		free = min(free, max(window/2, 1)-p.replays, l.window/2-l.claimed.replays)
+		free = min(free, half(window)-p.replays)
 	}
 	return max(free, 0)
 }
@@ -174,15 +190,15 @@ func (l *places) due(endpoint relay.ID, more bool) {
 }
 
 func (l *places) learn(p *place, took time.Duration, outcome relay.Outcome) {
-	if p.class == classUnproven {
+	if p.average == 0 {
 		p.average = took
 	}
 	p.average = (7*p.average + took) / 8
 	switch outcome {
 	case relay.OutcomeTimeout, relay.OutcomeConnect, relay.OutcomeDNS, relay.OutcomeReset, relay.OutcomeTLS, relay.OutcomeBlocked:
-		p.allowed = max(p.allowed/2, min(leastConcurrency, l.half()))
+		p.allowed = half(p.allowed)
 	default:
-		p.allowed = min(p.allowed+1, l.half())
+		p.allowed = min(p.allowed+1, half(l.senders))
 	}
 	if p.average < quick {
 		l.become(p, classQuick)

@@ -87,6 +87,70 @@ func TestAnEndpointIsSlowAsSoonAsItIs(t *testing.T) {
 	}
 }
 
+// TestTheFirstRequestTellsWhatAnEndpointIs has more endpoints that nobody knows than
+// there are senders, then finds them all to be slow.
+func TestTheFirstRequestTellsWhatAnEndpointIs(t *testing.T) {
+	t.Parallel()
+	s := seats{newPlaces(64), t}
+	fast := s.proven(1, time.Millisecond)
+	var turns []*turn
+	for range 70 {
+		ep := s.endpoint(1)
+		got := s.fill(ep, false)
+		if len(got) > 1 {
+			t.Fatalf("one that has not answered makes %d requests", len(got))
+		}
+		turns = append(turns, got...)
+	}
+	if len(turns) != 56 || len(s.fill(fast, false)) != 8 {
+		t.Fatalf("they hold %d senders, want 56, and one that is quick the rest: %+v", len(turns), s.sending)
+	}
+	for _, turn := range turns {
+		turn.begun[turn] = time.Now().Add(-time.Second)
+	}
+	s.look()
+	for _, turn := range turns[:25] {
+		s.leave(turn, relay.OutcomeTimeout)
+	}
+	if n := len(s.fill(s.proven(1, time.Second), false)); n != 1 {
+		t.Errorf("beside 31 requests to slow ones %d begin, want 1", n)
+	}
+}
+
+// TestALateFirstAnswerIsNotQuick has an endpoint be slow before it answers.
+func TestALateFirstAnswerIsNotQuick(t *testing.T) {
+	t.Parallel()
+	s := seats{newPlaces(64), t}
+	ep := s.endpoint(1)
+	turn := s.enters(ep)
+	turn.begun[turn] = time.Now().Add(-time.Second)
+	s.look()
+	s.leave(turn, relay.OutcomeSuccess)
+	if s.of(ep).class != classSlow {
+		t.Error("it counts as quick after an answer that took a second")
+	}
+}
+
+// TestSlowOnesThatWaitHoldNoProjectBack has one project's slow endpoints wait for
+// others of their kind, not for the senders that are free.
+func TestSlowOnesThatWaitHoldNoProjectBack(t *testing.T) {
+	t.Parallel()
+	s := seats{newPlaces(64), t}
+	slow, fast, other := s.proven(1, time.Second), s.proven(1, time.Millisecond), s.proven(2, time.Second)
+	if n := len(s.fill(slow, false)); n != 32 {
+		t.Fatalf("a slow one holds %d", n)
+	}
+	go func() { _, _, _ = s.enter(t.Context(), other, false) }()
+	within(t, time.Minute, "another project's waits", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.of(other).liveWait) == 1
+	})
+	if n := len(s.fill(fast, false)); n != 32 {
+		t.Errorf("%d of the 32 senders that are free were had", n)
+	}
+}
+
 func TestReplaysHaveHalfOfTheSenders(t *testing.T) {
 	t.Parallel()
 	s := seats{newPlaces(64), t}
@@ -121,7 +185,7 @@ func TestAProjectHasHalfWhileOthersWait(t *testing.T) {
 		within(t, time.Minute, name+" wait", func() bool {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			return s.queued[ep.ProjectID] == 40
+			return len(s.of(ep).liveWait) == 40
 		})
 	}
 	wait(a, "its own")
@@ -149,7 +213,7 @@ func TestWhoGivesUpTakesNoPlace(t *testing.T) {
 		_, _, err := s.enter(ctx, ep, false)
 		given <- err
 	}()
-	within(t, time.Minute, "it waits", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.queued[ep.ProjectID] == 1 })
+	within(t, time.Minute, "it waits", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.of(ep).liveWait) == 1 })
 	cancel()
 	if err := <-given; err == nil {
 		t.Fatal("it began")
@@ -157,8 +221,8 @@ func TestWhoGivesUpTakesNoPlace(t *testing.T) {
 	for _, turn := range turns {
 		s.leave(turn, "")
 	}
-	if s.sending != (use{}) || len(s.queued) > 0 || len(s.shares) > 0 {
-		t.Errorf("in use %+v, queued %v, shares %v", s.sending, s.queued, s.shares)
+	if s.sending != (use{}) || s.of(ep).first() != nil || len(s.shares) > 0 {
+		t.Errorf("in use %+v, waits %v, shares %v", s.sending, s.of(ep).first(), s.shares)
 	}
 }
 

@@ -30,7 +30,6 @@ func (l *places) enter(ctx context.Context, ep *relay.Endpoint, replay bool) (t 
 		l.waiting = append(l.waiting, p)
 	}
 	p.queue(t)
-	l.queue(p, 1)
 	l.mu.Unlock()
 	select {
 	case <-t.ready:
@@ -40,16 +39,9 @@ func (l *places) enter(ctx context.Context, ep *relay.Endpoint, replay bool) (t 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p.unqueue(t) {
-		l.queue(p, -1)
 		return nil, true, ctx.Err()
 	}
 	return t, true, nil // it was let in meanwhile
-}
-
-func (l *places) queue(p *place, n int) {
-	if l.queued[p.project] += n; l.queued[p.project] == 0 {
-		delete(l.queued, p.project)
-	}
 }
 
 func (p *place) queue(t *turn) {
@@ -83,31 +75,20 @@ func (p *place) unqueue(t *turn) bool {
 }
 
 func (l *places) mayBegin(t *turn) bool {
-	p, most := t.place, t.allowed
-	if p.most > 0 {
-		most = p.most
-	}
-	switch {
-	case p.sending >= most, l.sending.all >= l.senders:
-		return false
-	case t.replay && l.sending.replays >= l.half():
-		return false
-	case p.class == classSlow && l.sending.slow >= l.half():
-		return false
-	case p.class == classUnproven && l.sending.slow+l.sending.unproven >= max(l.senders*3/4, 1):
-		return false
-	}
-	return l.shares[p.project] < l.half() || l.alone(p.project)
+	return l.fits(t) && (l.shares[t.project] < half(l.senders) || l.alone(t.project))
 }
 
-// alone reports whether nobody of another project waits.
+// fits reports whether there is a sender for t if its project may have one.
+func (l *places) fits(t *turn) bool {
+	return t.sending < t.together() && l.sending.free(t.place, t.replay, l.senders) > 0
+}
+
+// alone reports whether nobody of another project waits who could have a sender.
 func (l *places) alone(project relay.ID) bool {
-	for id, n := range l.queued {
-		if n > 0 && id != project {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(l.waiting, func(p *place) bool {
+		t := p.first()
+		return t != nil && p.project != project && l.fits(t)
+	})
 }
 
 func (l *places) begin(t *turn) {
@@ -147,7 +128,6 @@ func (l *places) wake() {
 		}
 		if l.mayBegin(t) {
 			p.unqueue(t)
-			l.queue(p, -1)
 			l.begin(t)
 			refused = 0
 		} else {
