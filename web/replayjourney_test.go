@@ -34,7 +34,7 @@ func TestJourneyRecovery(t *testing.T) {
 		t.Error("skipping what was delivered is not on in the recovery form")
 	}
 	p.choose(`input[type=checkbox][name=skip_delivered]`)
-	p.fill(`input[name=rate_limit]`, "30")
+	p.fill(`input[name=rate_limit]`, "10")
 	p.fill(`input[name=note]`, "the handler was broken for three hours")
 	p.clickCSS(`main form button.primary`)
 	p.sees("A plan: nothing was sent yet")
