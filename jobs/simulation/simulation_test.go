@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	seeds = flag.Uint64("seeds", 300, "how many simulations to run")
+	seeds = flag.Uint64("seeds", 100, "how many simulations to run")
 	first = flag.Uint64("first", 1, "the seed of the first one; the others follow")
 )
 
